@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Checks the queries of a dashboard of Grafana by promtool: dashboard_expressions.py DASHBOARD.json ALERTS.yml
+"""Checks the queries of a Grafana dashboard with promtool: dashboard_expressions.py DASHBOARD.json ALERTS.yml
 
-Variables have no value outside of Grafana, so each gets one of its kind. A metric that an alert is about and no panel shows is
-a finding as well.
+Variables have no value outside Grafana, so each gets one that fits. A metric of an alert that no panel shows is also a
+finding.
 """
 import json
 import re
@@ -12,7 +12,7 @@ import tempfile
 
 
 def queries(node):
-    """Every string under the key `expr`, wherever it stands."""
+    """Yields every string under the key `expr`, at any depth."""
     if isinstance(node, list):
         for element in node:
             yield from queries(element)
@@ -25,13 +25,13 @@ def queries(node):
 
 
 def filled_in(query, values=()):
-    """A query whose variables have these values, or else one of their kind."""
+    """Returns a query with these values for its variables, or with values that fit."""
     query = re.sub(r"\$__(rate_)?interval|\$__range", "5m", query)
     return re.sub(r"\$\{?(\w+)\}?", lambda found: dict(values).get(found[1], "any"), query)
 
 
 def metrics(text):
-    """The names of our metrics, without what a histogram appends."""
+    """Returns the names of our metrics, without the suffix of histograms."""
     return {re.sub("_bucket$", "", name) for name in re.findall(r"\bpolysock_[a-z_]+|\bprocess_[a-z_]+", text)}
 
 
@@ -39,7 +39,7 @@ def main(dashboard, alerts):
     with open(dashboard, encoding="utf-8") as file:
         found = list(queries(json.load(file)))
     rules = [{"record": f"panel:{number}", "expr": filled_in(query)} for number, query in enumerate(found)]
-    # JSON is YAML.
+    # JSON is valid YAML.
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         json.dump({"groups": [{"name": "dashboard", "rules": rules}]}, file)
         file.flush()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Has a Prometheus scrape a server, and asks it what a dashboard of Grafana asks: scrape_dashboard.py POLYSOCK DASHBOARD.json
+"""Runs the queries of a Grafana dashboard against a real Prometheus: scrape_dashboard.py POLYSOCK DASHBOARD.json
 
-Clients speak several protocols meanwhile, well and badly, so that there is something to see: a query without a result is a
-finding, as is one for a metric that the server does not have.
+The Prometheus scrapes a server, whose clients use several protocols, correctly and incorrectly, so that the metrics
+have values. A query without a result is a finding, and so is a query for a metric that the server does not have.
 """
 import json
 import os
@@ -20,11 +20,11 @@ import urllib.request
 
 from dashboard_expressions import filled_in, metrics, queries
 
-# What the dashboard shows once it is there: each leaves this list when it is counted.
+# Metrics of the dashboard that the server does not have here. A metric that appears must leave this list.
 NOT_COUNTED = {"polysock_capture_files_total", "polysock_session_upgrades_total", "polysock_sessions"}
-# What is not seen in a server that has room and whose readers are fast.
+# Metrics that are absent from a server with free resources and fast readers.
 RARE = {"polysock_accept_errors_total", "polysock_broadcast_missed_total"}
-# What servers have that share a broker.
+# Metrics of servers that share a broker.
 JOINED = {f"polysock_bus_{name}" for name in ("connected", "nodes", "published_total", "received_total", "gaps_total", "lost_total", "dropped_total")}
 PATIENCE = 60
 PROTOCOLS = ["hixie-75", "hixie-76", "hybi-10", "rfc6455"]
@@ -60,7 +60,7 @@ HANDSHAKE = (
 
 
 def until(what, attempt):
-    """Tries again until it comes to something."""
+    """Repeats the attempt until it returns a true value, and returns that value."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         result = attempt()
@@ -71,7 +71,7 @@ def until(what, attempt):
 
 
 def echo_upstream():
-    """The address of a server that sends back what it gets."""
+    """Starts a TCP echo server. Returns its address."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve():
@@ -93,7 +93,7 @@ def free_port():
 
 
 class Server:
-    """A server, and what can be done to it."""
+    """A server, and actions of its clients."""
 
     def __init__(self, program, directory):
         self.program, self.directory = program, directory
@@ -119,7 +119,7 @@ class Server:
         return until(f"a line of the log with {pattern}", look)[1]
 
     def connect(self, *arguments):
-        """A client that is there until its standard input ends, once it has had an answer."""
+        """Starts a client and waits for its first answer. The client runs until its standard input ends."""
         command = [self.program, "connect", *arguments]
         client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         client.stdin.write(b"hello\n")
@@ -129,20 +129,20 @@ class Server:
         return client
 
     def say(self, text):
-        """Says something, and goes away without a word."""
+        """Sends a text, reads once, and disconnects without a close."""
         host, port = self.address.split(":")
         with socket.create_connection((host, int(port)), timeout=PATIENCE) as client:
             client.sendall(text.encode("latin-1"))
             return client.recv(65536)
 
     def be_busy(self):
-        """What clients do, good ones and others."""
+        """Runs correct and incorrect clients."""
         for protocol in PROTOCOLS:
             self.connect("--protocol", protocol, f"ws://{self.address}/").communicate(timeout=PATIENCE)
         self.connect("--cacert", f"{self.directory}/cert.pem", f"wss://{self.address}/").communicate(timeout=PATIENCE)
         self.connect("--binary", f"ws://{self.address}/upstream").communicate(timeout=PATIENCE)
         self.say(HANDSHAKE)
-        # A frame that is not masked.
+        # An unmasked frame.
         self.say(HANDSHAKE + "\x81\x01a")
         self.say(HANDSHAKE.replace("-Key", "-Lock"))
         self.say("GET /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -155,7 +155,7 @@ class Prometheus:
         configuration = os.path.join(directory, "prometheus.yml")
         scraped = {"job_name": "polysock", "static_configs": [{"targets": [control]}]}
         with open(configuration, "w", encoding="utf-8") as file:
-            # JSON is YAML.
+            # JSON is valid YAML.
             json.dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [scraped]}, file)
         self.address = f"127.0.0.1:{free_port()}"
         command = [
@@ -168,7 +168,7 @@ class Prometheus:
         self.process = subprocess.Popen(command)
 
     def ask(self, path, **parameters):
-        """What it answers, or `None` where it is not there, or says that it is wrong."""
+        """Returns the data of an answer. `None` if Prometheus is not reachable, or reports an error."""
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
             with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
@@ -182,7 +182,7 @@ class Prometheus:
         return None if data is None else data["result"]
 
     def scrapes(self):
-        """How often it has scraped the server."""
+        """Returns how often Prometheus has scraped the server."""
         result = self.result('count_over_time(up{job="polysock"}[1h])')
         return int(result[0]["value"][1]) if result else 0
 
@@ -194,7 +194,7 @@ def findings(server, prometheus, dashboard):
     server.process.send_signal(signal.SIGHUP)
     server.be_busy()
     before = prometheus.scrapes()
-    # A rate takes two, and a client that is silent is pinged within two seconds.
+    # A rate needs two scrapes, and a silent client is pinged within two seconds.
     until("further scrapes", lambda: prometheus.scrapes() > before + 3)
     if not all(result["value"][1] == "1" for result in prometheus.result("up") or [{"value": [0, "0"]}]):
         yield "the server is not up"
@@ -209,7 +209,7 @@ def findings(server, prometheus, dashboard):
         shown = {name for name in known | NOT_COUNTED | RARE | JOINED if re.search(rf"\b{name}\b", query)}
         if result is None:
             yield f"it is refused: {query}"
-        # What is compared is there only where it holds.
+        # A comparison has a result only if it is true.
         elif not result and not shown & (NOT_COUNTED | RARE | JOINED) and " > " not in query:
             yield f"there is nothing: {query}"
     spoken = {result["metric"]["protocol"] for result in prometheus.result("polysock_connections_opened_total > 0")}

@@ -26,10 +26,10 @@ pub enum ConnectionError {
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// All connections together used up their memory budget, and this one held most.
-    #[error("closed because memory is short, and this connection held most of it")]
+    #[error("closed because memory is short and this connection used the most")]
     Overload,
     /// The peer accepted no sent bytes for the send timeout.
-    #[error("took nothing of what was sent to it in time")]
+    #[error("the peer did not read in time")]
     Stalled,
     /// The connections of one address received more messages within a second than the limit
     /// permits.
@@ -39,7 +39,7 @@ pub enum ConnectionError {
         limit: u32,
     },
     /// The peer disconnected without a closing handshake (close code 1006 in RFC 6455 §7.1.5).
-    #[error("the peer went away without a closing handshake")]
+    #[error("the peer disconnected without a closing handshake")]
     Aborted,
     /// The transport failed.
     #[error(transparent)]

@@ -353,7 +353,7 @@ fn chromium_is_given_its_subprotocol_over_rfc6455() {
 }
 
 #[test]
-fn clients_are_given_what_the_gateway_prefers_of_what_they_offer() {
+fn clients_get_the_offered_subprotocol_that_the_gateway_prefers() {
     let arguments = ["--app", "echo", "--protocols", "all", "--origin", "*"];
     let list = ["--subprotocol", "sample,other"];
     let mut server = POLYSOCK.serve(&[&arguments[..], &list].concat());

@@ -74,7 +74,7 @@ fn no_files_use_each_other() {
 }
 
 #[test]
-fn rooms_use_only_what_lies_below_them() {
+fn rooms_use_only_modules_below_them() {
     let mut climbs = BTreeSet::new();
     for (root, _) in CRATES {
         let floors = floors(root);
@@ -105,7 +105,7 @@ fn the_maps_name_every_module_and_no_other() {
 }
 
 #[test]
-fn few_files_lie_flat() {
+fn few_files_are_outside_a_directory() {
     for (root, max) in CRATES {
         let directory = repository().join(root);
         let paths = sources(root).into_iter();
@@ -142,7 +142,7 @@ fn tests_are_short() {
 }
 
 #[test]
-fn what_is_left_to_do_has_an_issue() {
+fn each_open_task_names_its_issue() {
     let crates = CRATES.iter().map(|(root, _)| root);
     for path in crates.chain(OTHER_CODE).flat_map(|root| sources(root)) {
         for (number, line) in (1..).zip(read(&path).lines()) {
@@ -164,7 +164,7 @@ fn what_is_left_to_do_has_an_issue() {
 }
 
 #[test]
-fn fixtures_say_where_they_are_from() {
+fn fixtures_name_their_source() {
     let fixtures = files("compat-fixtures", "wire");
     assert!(!fixtures.is_empty());
     for path in fixtures {
@@ -203,7 +203,7 @@ fn libraries_do_not_speak_of_the_program() {
 }
 
 #[test]
-fn the_protocols_know_no_runtime() {
+fn the_protocols_depend_on_no_runtime() {
     let manifest = read(&repository().join("protocols/Cargo.toml"));
     let dependencies = section(&manifest, "dependencies");
     assert!(dependencies.contains("bytes"), "{dependencies}");

@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compressed_and_what_is_not_read_alike() {
+    fn compressed_and_plain_files_read_alike() {
         for text in [&b""[..], b"x", b"\x1f", b"GET / HTTP/1.1\r\n\r\n"] {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
             encoder.write_all(text).unwrap();

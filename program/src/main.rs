@@ -3,18 +3,18 @@
 //! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
 //!
 //! ```text
-//!   log              lines on standard error or in files, written by threads of their own
-//!   spans            spans for a collector of traces, sent by a thread of its own
+//!   log              lines on standard error or in files, written by separate threads
+//!   spans            spans for a collector of traces, sent by a separate thread
 //!   exit             exit codes
-//!   signals          signals, and how a server ends
-//!   service_manager  what systemd is told
-//!   descriptors      how many the process may have
-//!   flags            what several commands share: values, servers to talk to, compression
-//!   beside           sockets beside those of clients, which another server takes over as well
-//!   control          what operators see and do, on a listener of its own
-//!   config           the configuration file: what it can say, reading it, what is wrong with it
-//!   serving          what a configuration becomes: sites, and what listens for their clients
-//!   commands         one file for each command
+//!   signals          signals, and the shutdown of a server
+//!   service_manager  notifications to systemd
+//!   descriptors      the limit of file descriptors of the process
+//!   flags            flags that several commands share: values, servers, compression
+//!   beside           sockets that are not for clients, which another server takes over as well
+//!   control          the control listener for operators
+//!   config           the configuration file: its keys, loading, and error reports
+//!   serving          turns a configuration into sites, and listeners for their clients
+//!   commands         the commands, one file each
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -44,7 +44,7 @@ use self::commands::Command;
 use self::exit::Exit;
 use self::flags::log::LogFlags;
 
-/// One port that speaks every WebSocket protocol ever shipped, and one connection type behind it
+/// Serve every WebSocket protocol ever shipped on one port, and test clients and servers
 #[derive(Debug, Parser)]
 #[command(name = "polysock", version, max_term_width = 100)]
 struct Cli {

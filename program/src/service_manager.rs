@@ -29,7 +29,7 @@ impl ServiceManager {
             Ok(socket) => Some(Arc::new(socket)),
             Err(error) => {
                 let name = name.to_string_lossy();
-                warn!(%error, "the service manager at {name} (NOTIFY_SOCKET) cannot be told anything");
+                warn!(%error, "the service manager at {name} (NOTIFY_SOCKET) cannot be notified");
                 None
             }
         });
@@ -82,7 +82,7 @@ impl ServiceManager {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.send(state.as_bytes()) {
             let what = state.lines().next().unwrap_or_default();
-            warn!(%error, "the service manager could not be told {what}");
+            warn!(%error, "the service manager could not be notified: {what}");
         }
     }
 }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_watchdog_is_for_the_process_that_it_names() {
+    fn the_watchdog_applies_only_to_the_named_process() {
         let own = std::process::id().to_string();
         let second = Some(Duration::from_secs(1));
         for (time, process, expected) in [
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_is_not_there_is_no_manager() {
+    fn a_missing_socket_is_an_error() {
         for name in ["/nowhere/at-all", "@nobody-listens-here", "relative"] {
             assert!(connect(OsStr::new(name)).is_err(), "{name}");
         }

@@ -126,7 +126,9 @@ impl Signals {
             loop {
                 match asked(caught).await {
                     (name, Asked::End) => break name,
-                    (name, Asked::Reload(_)) => info!("{name} is ignored: nothing is read again"),
+                    (name, Asked::Reload(_)) => {
+                        info!("{name} is ignored: this command has no configuration to reload")
+                    }
                 }
             }
         };
@@ -152,7 +154,7 @@ impl Signals {
             tokio::select! {
                 cut = tokio::task::spawn_blocking(join) => cut.map_err(io::Error::other)?.map(Some),
                 _ = asked => {
-                    warn!("asked twice: not waiting for connections to close");
+                    warn!("second signal: not waiting for connections to close");
                     end_processes(Duration::ZERO);
                     log::finish();
                     std::process::exit(75);
@@ -169,7 +171,7 @@ impl Signals {
                 Exit::Cut
             }
             Ok(None) => {
-                warn!("the shutdown deadline is over: threads that are not done are cut");
+                warn!("the shutdown deadline has passed: unfinished threads are abandoned");
                 Exit::Cut
             }
             Err(problem) => Exit::Failed.with(problem),
@@ -194,7 +196,7 @@ async fn asked(caught: &mut [Caught]) -> (&'static str, Asked) {
             Meaning::Reload => return (name, Asked::Reload(name)),
             Meaning::Reopen if log::reopen() => info!("log files are opened again ({name})"),
             Meaning::Reopen => info!("{name} is ignored: there are no log files to open again"),
-            Meaning::Nothing => info!("{name} is ignored: it asks for nothing that there is"),
+            Meaning::Nothing => info!("{name} is ignored: it has no meaning here"),
         }
     }
 }

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_covers_itself_and_what_is_below_its_star() {
+    fn a_domain_covers_itself_and_a_wildcard_its_subdomains() {
         for (one, other, covers) in [
             ("a.example", "a.example", true),
             ("a.example", "b.a.example", false),

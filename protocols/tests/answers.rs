@@ -151,7 +151,7 @@ fn a_client_checks_the_answer() {
 }
 
 #[test]
-fn what_a_server_refuses_with_is_kept() {
+fn the_response_of_a_refusing_server_is_kept() {
     let answer = "HTTP/1.1 302 Found\r\nLocation: https://h/login\r\nSet-Cookie: a=b\r\n\r\n";
     let dial = Dial {
         host: "h".into(),

@@ -52,7 +52,7 @@ fn bytes_travel_as_standard_base64() {
 
 /// If base64 was negotiated, the peer decodes every message.
 #[test]
-fn text_is_no_exception() {
+fn text_is_encoded_as_base64_as_well() {
     for protocol in PROTOCOLS {
         for sender in [Server, Client] {
             let (mut from, mut to) = ends(protocol.name(), sender);
@@ -69,7 +69,7 @@ fn text_is_no_exception() {
 }
 
 #[test]
-fn refuses_what_is_not_base64_however_it_is_cut() {
+fn refuses_invalid_base64_however_it_is_cut() {
     for encoded in [
         "YQ", "Y", "YQ=", "Y===", "YQ==YQ==", "YQ==Y", "YR==", "Y Q=", "=", "é",
     ] {
@@ -91,14 +91,14 @@ fn refuses_what_is_not_base64_however_it_is_cut() {
 }
 
 #[test]
-fn a_message_after_one_with_padding_begins_anew() {
+fn a_message_after_one_with_padding_is_decoded_from_its_start() {
     let bytes = [framed("YQ=="), framed(""), framed("Yg==")].concat();
     let decoded = decode(&mut *ends("hixie-76", Client).1, bytes.chunks(1));
     assert_eq!(decoded.events, [binary("a"), binary(""), binary("b")]);
 }
 
 #[test]
-fn amid_a_message_there_is_no_close_that_would_end_it() {
+fn a_hixie_close_within_a_base64_message_is_refused() {
     for (name, sender) in [
         ("hixie-75", Server),
         ("hixie-75", Client),
@@ -120,7 +120,7 @@ fn amid_a_message_there_is_no_close_that_would_end_it() {
 
 /// Messages from the client stay text.
 #[test]
-fn the_policy_for_clients_without_binary_only_encodes() {
+fn binary_over_text_encodes_only_sent_messages() {
     use polysock_protocols::BinaryOverText;
     let setup = Setup {
         binary_over_text: BinaryOverText::Base64,

@@ -80,7 +80,7 @@ fn a_frame_over_the_limit_of_the_codec_is_not_borrowed() {
 }
 
 #[test]
-fn payload_is_not_taken_for_frames() {
+fn payload_is_not_read_as_frames() {
     for (name, end, frame, header, is_discarded) in [
         (
             "rfc6455",
@@ -108,7 +108,7 @@ fn payload_is_not_taken_for_frames() {
 }
 
 #[test]
-fn a_byte_stream_is_borrowed_as_it_comes_and_its_end_is_no_message() {
+fn a_byte_stream_is_borrowed_as_received_and_its_end_is_no_message() {
     let mut session = Session::new(RawCodec::boxed(), SessionConfig::default());
     let taken = take(&mut session, &mut BytesMut::from("some")).unwrap();
     assert_eq!(taken.borrowed, [Message::binary("some")]);

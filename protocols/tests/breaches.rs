@@ -122,7 +122,7 @@ fn refuses_frames_that_break_a_rule() {
 }
 
 #[test]
-fn refuses_what_is_over_a_limit_before_its_payload_has_come() {
+fn refuses_a_frame_over_a_limit_before_its_payload_arrives() {
     let limits = Limits {
         frame: 1000,
         discarded: 500,
@@ -193,7 +193,7 @@ fn refuses_what_is_over_a_limit_before_its_payload_has_come() {
 }
 
 #[test]
-fn takes_what_is_just_at_a_limit() {
+fn accepts_messages_exactly_at_a_limit() {
     let mut setup = Setup::default();
     setup.client.limits = Limits {
         frame: 5,
@@ -328,7 +328,7 @@ fn reads_broken_close_frames_as_each_version_does() {
 
 /// A received control frame may be as long as its length byte allows; sent ones are never longer.
 #[test]
-fn refuses_to_write_what_the_protocol_cannot_say() {
+fn refuses_to_encode_events_that_the_protocol_cannot_express() {
     use polysock_protocols::{EncodeError, WriteBuf};
     let long = || Event::Ping(vec![0; 126].into());
     for (name, event, error) in [

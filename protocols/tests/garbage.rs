@@ -70,7 +70,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_codec_takes_any_bytes_and_the_cut_says_nothing(
+    fn a_codec_decodes_any_bytes_alike_however_they_are_cut(
         (protocol, sender) in connection(),
         (sends, end) in sends(),
         changes in mutations(),
@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn a_server_takes_any_request(
+    fn any_request_bytes_cause_no_panic_and_only_4xx_errors(
         (protocol, _) in connection(),
         changes in mutations(),
         noise in vec(any::<u8>(), 0..30),
@@ -192,7 +192,7 @@ proptest! {
     }
 
     #[test]
-    fn a_client_takes_any_answer(
+    fn any_answer_bytes_cause_no_panic(
         (protocol, _) in connection(),
         changes in mutations(),
         noise in vec(any::<u8>(), 0..30),
@@ -226,7 +226,7 @@ proptest! {
 
 /// The mutations above start from valid bytes: an unchanged handshake is accepted.
 #[test]
-fn an_unchanged_handshake_is_taken() {
+fn an_unchanged_handshake_is_accepted() {
     for protocol in PROTOCOLS {
         let (mut from, mut to) =
             Joined::with(protocol.name(), &small(*protocol, true)).ends(Role::Client);

@@ -325,7 +325,7 @@ fn answers_byte_for_byte() {
 
 /// Browsers compare the location with the URL as they canonicalised it.
 #[test]
-fn the_location_is_what_the_page_typed() {
+fn the_location_is_the_url_as_the_browser_canonicalised_it() {
     for (secure, host, target, location) in [
         (false, "example.com", "/chat", "ws://example.com/chat"),
         (false, "EXAMPLE.com", "/Chat", "ws://example.com/Chat"),

@@ -59,7 +59,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_one_sends_the_other_gets(
+    fn each_session_of_a_pair_receives_what_the_other_sends(
         number in any::<usize>(),
         is_compressed in any::<bool>(),
         steps in vec(step(), 0..40),
@@ -70,7 +70,7 @@ proptest! {
 }
 
 #[test]
-fn the_seeds_of_the_fuzz_target_hold() {
+fn the_seeds_of_the_fuzz_target_pass() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/pair");
     let mut count = 0;
     for seed in fs::read_dir(seeds).unwrap() {

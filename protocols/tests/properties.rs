@@ -74,7 +74,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_encoded_is_decoded_however_it_is_cut(
+    fn encoded_events_are_decoded_however_they_are_cut(
         (protocol, sender) in connection(),
         (sends, end) in sends(),
         base64 in any::<bool>(),
@@ -190,7 +190,7 @@ proptest! {
     }
 
     #[test]
-    fn at_most_one_protocol_says_yes(
+    fn at_most_one_protocol_accepts_a_handshake(
         fields in subsequence(FIELDS, 0..=6).prop_shuffle(),
         body in select(&["", "12345678"][..]),
     ) {

@@ -64,7 +64,7 @@ fn read(bytes: &[u8], piece: usize) -> Result<Option<(ProxyHeader, Bytes)>, Prox
 }
 
 #[test]
-fn reads_what_a_proxy_says_and_leaves_what_is_behind() {
+fn reads_a_header_and_leaves_the_bytes_after_it() {
     let tls = [TCP4, b"\x20\0\x05\x01\0\0\0\0"].concat();
     let not_tls = [TCP4, b"\x04\0\x02ab\x20\0\x05\0\0\0\0\0"].concat();
     let mut paths = [0; 216];
@@ -128,7 +128,7 @@ fn reads_what_a_proxy_says_and_leaves_what_is_behind() {
 }
 
 #[test]
-fn what_begins_otherwise_has_no_header() {
+fn other_first_bytes_are_no_proxy_header() {
     for bytes in [
         &b"GET / HTTP/1.1\r\n"[..],
         b"POST / HTTP/1.1\r\n",
@@ -198,7 +198,7 @@ fn refuses_a_broken_header() {
 }
 
 #[test]
-fn a_length_is_refused_before_what_it_announces_has_come() {
+fn an_excessive_length_is_refused_before_the_announced_bytes_arrive() {
     let mut fields = vec![0; ProxyHeader::MAX - 16];
     fields[..12].copy_from_slice(TCP4);
     let len = u16::try_from(fields.len() - 15).unwrap().to_be_bytes();
@@ -214,7 +214,7 @@ fn a_length_is_refused_before_what_it_announces_has_come() {
 }
 
 #[test]
-fn what_a_version_cannot_express_is_unknown() {
+fn addresses_that_a_version_cannot_express_are_written_as_unknown() {
     let unix = |path: &'static [u8]| ProxyHeader {
         ends: ProxiedEnds::Unix {
             source: Bytes::from_static(path),
@@ -285,7 +285,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_written_is_read_however_it_is_cut(
+    fn a_written_proxy_header_is_read_however_it_is_cut(
         header in headers(),
         is_binary in any::<bool>(),
         piece in 1_usize..120,
@@ -301,7 +301,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic_and_pieces_say_the_same(
+    fn any_bytes_are_read_alike_in_pieces_and_without_a_panic(
         bytes in vec(any::<u8>(), 0..300),
         beginning in 0_usize..4,
         piece in 1_usize..20,

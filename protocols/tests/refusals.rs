@@ -64,7 +64,7 @@ fn assert_outcomes(base: &str, rows: &[(&str, &str, Result<&'static str, u16>)])
 }
 
 #[test]
-fn what_all_protocols_demand_of_a_request() {
+fn all_protocols_check_method_version_host_and_limits() {
     let many = format!("Host: example.com\r\n{}", "A: b\r\n".repeat(100));
     let long = format!("Host: example.com\r\nA: {}\r\n", "b".repeat(17_000));
     for (base, name) in [
@@ -157,7 +157,7 @@ fn what_all_protocols_demand_of_a_request() {
 }
 
 #[test]
-fn which_version_a_request_is_of() {
+fn the_version_field_selects_the_protocol() {
     let version = "Sec-WebSocket-Version: 13";
     assert_outcomes(
         RFC6455,
@@ -364,7 +364,7 @@ fn refuses_ordinary_http_that_can_be_read_in_two_ways() {
 }
 
 #[test]
-fn refuses_what_is_not_enabled() {
+fn refuses_protocols_that_are_not_enabled() {
     let enabled = DEFAULT_PROTOCOLS;
     let version = RFC6455.replace(": 13", ": 6");
     let draft = HIXIE_76.replace("Host:", "Sec-WebSocket-Draft: 1\r\nHost:");

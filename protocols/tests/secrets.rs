@@ -120,7 +120,7 @@ fn keeps_the_subprotocols_that_are_names() {
 }
 
 #[test]
-fn masks_fields_whose_names_sound_secret() {
+fn masks_fields_with_names_of_secrets() {
     for name in [
         "Authorization",
         "Proxy-Authorization",

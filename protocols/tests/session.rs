@@ -43,7 +43,7 @@ fn a_ping_is_answered_with_its_payload() {
 }
 
 #[test]
-fn pongs_that_nobody_reads_are_coalesced_into_the_newest() {
+fn unread_pongs_are_coalesced_into_the_newest() {
     let (mut session, mut peer) = session("rfc6455", Server);
     let mut waiting = 0;
     for count in 0..1000u16 {
@@ -65,7 +65,7 @@ fn pongs_that_nobody_reads_are_coalesced_into_the_newest() {
 }
 
 #[test]
-fn a_pong_that_nobody_asked_for_says_nothing() {
+fn an_unsolicited_pong_is_ignored() {
     let (mut session, mut peer) = session("rfc6455", Server);
     let pong = encode(&mut *peer, &[support::pong("x")]);
     assert_eq!(receive(&mut session, &pong), Ok(vec![]));
@@ -74,7 +74,7 @@ fn a_pong_that_nobody_asked_for_says_nothing() {
 
 /// A buffer that is never quite empty does not keep the written bytes.
 #[test]
-fn a_slow_reader_costs_no_more_than_what_waits() {
+fn a_slow_reader_costs_only_the_memory_of_unsent_bytes() {
     let (mut session, mut peer) = session("rfc6455", Server);
     let ping = encode(&mut *peer, &[Event::Ping(vec![0; 125].into())]);
     receive(&mut session, &ping).unwrap();
@@ -187,7 +187,7 @@ fn two_closes_that_cross_are_a_clean_end() {
 }
 
 #[test]
-fn the_end_of_the_stream_without_a_close() {
+fn an_end_of_stream_without_a_close_is_clean_only_in_hixie_75() {
     for (name, received, clean) in [
         ("hixie-75", "00 69 ff", true),
         ("hixie-75", "00 69", false),
@@ -211,7 +211,7 @@ fn the_end_of_the_stream_without_a_close() {
 }
 
 #[test]
-fn a_transport_that_fails_is_no_regular_end() {
+fn a_failed_transport_is_an_unclean_end() {
     for protocol in PROTOCOLS {
         let (mut session, _) = session(protocol.name(), Server);
         session.abort();
@@ -221,7 +221,7 @@ fn a_transport_that_fails_is_no_regular_end() {
 }
 
 #[test]
-fn pieces_are_handed_on_as_they_come() {
+fn pieces_are_returned_as_they_arrive() {
     let (mut session, _) = limited("rfc6455", Client, u64::MAX);
     let mut src = BytesMut::from(&hex("827f 0000000100000000 616263")[..]);
     let piece = session.receive_piece(&mut src, 0).unwrap().unwrap();
@@ -254,7 +254,7 @@ fn unsettled(name: &str, role: Role) -> Session {
 }
 
 #[test]
-fn amid_a_text_that_a_close_would_end_there_is_none() {
+fn a_session_sends_no_close_within_a_text_that_the_close_would_end() {
     let unfinished = |payload: &'static str| Piece {
         kind: Kind::Text,
         payload: payload.into(),
@@ -315,7 +315,7 @@ fn amid_a_text_that_a_close_would_end_there_is_none() {
 }
 
 #[test]
-fn between_two_texts_there_is_a_close() {
+fn a_session_closes_after_a_complete_text() {
     for (name, role) in DELIMITED {
         let mut session = unsettled(name, role);
         let [begun, ended] = [("Hel", false), ("lo", true)].map(|(payload, end)| Piece {
@@ -339,7 +339,7 @@ fn between_two_texts_there_is_a_close() {
 }
 
 #[test]
-fn a_close_is_answered_with_the_code_as_it_came() {
+fn a_close_is_answered_with_its_unchanged_code() {
     // Even a code that we would send as another: 1004 and 1008 differ between the versions.
     for (name, code) in [("hybi-10", 1004), ("hybi-10", 1008), ("hybi-07", 1011)] {
         let (mut session, _) = session(name, Server);

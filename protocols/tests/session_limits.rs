@@ -87,7 +87,7 @@ fn text_fails_at_its_first_wrong_byte() {
 }
 
 #[test]
-fn a_message_over_the_limit_is_refused_at_the_byte_that_is_too_much() {
+fn a_message_is_refused_at_the_first_byte_over_the_limit() {
     let error = ProtocolError::MessageTooLong { limit: 5 };
     for (name, end, bytes, expected) in [
         (
@@ -186,7 +186,7 @@ fn a_length_over_the_limit_is_refused_at_the_header() {
 }
 
 #[test]
-fn messages_and_control_frames_have_a_pace() {
+fn the_rates_of_messages_and_control_frames_are_limited() {
     let config = SessionConfig {
         max_messages_per_second: Some(3),
         ..SessionConfig::default()
@@ -222,7 +222,7 @@ fn messages_and_control_frames_have_a_pace() {
 }
 
 #[test]
-fn a_session_that_gives_up_its_peer_holds_nothing() {
+fn a_session_that_gives_up_its_peer_releases_its_memory() {
     let (mut receiving, _) = session("rfc6455", Server);
     // The first of two fragments.
     let fragment = [&hex("02fe ffff 00000000")[..], &[b'x'; 65535]].concat();

@@ -67,7 +67,7 @@ fn session(name: &str, setup: &Setup, settled: bool, role: Role) -> Session {
 }
 
 #[test]
-fn is_what_each_would_have_written_alone() {
+fn a_shared_message_has_the_bytes_of_one_that_is_sent_alone() {
     let shared: Vec<SharedMessage> = messages().into_iter().map(SharedMessage::new).collect();
     for role in [Role::Server, Role::Client] {
         for (name, setup, settled) in ways() {
@@ -92,7 +92,7 @@ fn is_what_each_would_have_written_alone() {
 }
 
 #[test]
-fn is_encoded_once_for_all_that_write_it_alike() {
+fn a_shared_message_is_encoded_once_for_equal_framings() {
     for message in [
         Message::text("x".repeat(5000)),
         Message::binary(vec![1; 5000]),
@@ -183,7 +183,7 @@ fn is_refused_while_closing() {
 }
 
 #[test]
-fn one_that_cannot_carry_it_is_none_of_the_others_business() {
+fn a_protocol_that_cannot_carry_a_shared_message_affects_no_other() {
     let shared = SharedMessage::new(Message::binary(vec![0xff; 10]));
     let send = |name| {
         let mut session = session(name, &Setup::default(), true, Role::Server);

@@ -30,7 +30,7 @@ fn open(
 }
 
 #[test]
-fn is_opened_without_keys_and_answered_without_text() {
+fn a_stream_handshake_has_no_keys_and_no_answer_bytes() {
     let fields = [
         ("origin", "http://a.example"),
         VERSION,
@@ -79,7 +79,7 @@ fn is_opened_without_keys_and_answered_without_text() {
 }
 
 #[test]
-fn refuses_what_is_no_opening_handshake_there() {
+fn refuses_an_invalid_opening_handshake_on_a_stream() {
     use HandshakeError::{Body, Extensions, Host, Origin, StreamVersion, Subprotocol};
     let version = |version| ("sec-websocket-version", version);
     for (authority, fields, error) in [
@@ -110,7 +110,7 @@ fn refuses_what_is_no_opening_handshake_there() {
 }
 
 #[test]
-fn a_refusal_lists_only_what_is_spoken_there() {
+fn a_refusal_on_a_stream_lists_only_version_13() {
     let rejection = Rejection::of(&HandshakeError::StreamVersion, DEFAULT_PROTOCOLS);
     assert_eq!(rejection.status, 400);
     assert_eq!(

@@ -52,7 +52,7 @@ fn silence(session: &mut Session) -> (Option<Duration>, Option<(Duration, Protoc
 }
 
 #[test]
-fn a_silent_peer_is_pinged_and_given_up() {
+fn a_silent_peer_is_pinged_and_then_closed() {
     use ProtocolError::{Idle, Unanswered};
     for (name, idle, ping, pinged, given_up) in [
         ("rfc6455", None, None, None, None),
@@ -144,7 +144,7 @@ fn a_client_of_drafts_01_to_03_in_hixie_framing_is_not_pinged() {
 }
 
 #[test]
-fn a_peer_that_says_anything_is_there() {
+fn any_frame_of_a_peer_counts_as_a_sign_of_life() {
     for heard in [
         "8a80 00000000",
         "8980 00000000",
@@ -219,7 +219,7 @@ fn a_peer_that_only_answers_is_pinged_at_each_interval() {
 }
 
 #[test]
-fn an_answer_to_a_ping_is_told_once_and_while_it_is_waited_for() {
+fn an_awaited_pong_is_reported_once() {
     let mut session = session("rfc6455", None, Some(20));
     // Receives bytes and returns whether they contain the awaited pong.
     let receive = |session: &mut Session, bytes: &str| {
@@ -250,7 +250,7 @@ fn an_answer_to_a_ping_is_told_once_and_while_it_is_waited_for() {
 
 /// A peer that has sent something is given up at most a quarter of an interval later.
 #[test]
-fn a_peer_that_falls_silent_is_given_up_in_time() {
+fn a_peer_that_falls_silent_is_closed_in_time() {
     let mut session = session("rfc6455", None, Some(20));
     let mut src = BytesMut::from(&hex("8181 00000000 61")[..]);
     assert!(session.receive(&mut src).unwrap().is_some());
@@ -262,7 +262,7 @@ fn a_peer_that_falls_silent_is_given_up_in_time() {
 /// A few bytes of an unfinished frame now and then are no sign of life; a complete frame is, and so
 /// are the bytes of a slow line.
 #[test]
-fn a_frame_that_drips_is_no_sign_of_life() {
+fn a_few_bytes_of_an_incomplete_frame_are_no_sign_of_life() {
     let fragment = hex("0081 00000000 61");
     for (bytes, is_alive) in [(&b"xx"[..], false), (&[b'x'; 400], true), (&fragment, true)] {
         let mut session = session("rfc6455", Some(4), None);

@@ -204,7 +204,7 @@ fn a_client_of_draft_04_writes_the_published_frames() {
 
 /// The arbitrary body of a close frame is echoed.
 #[test]
-fn echoes_a_free_close_body() {
+fn echoes_the_arbitrary_body_of_a_close_frame() {
     for name in MORE {
         for sender in [Client, Server] {
             let (_, mut receiver) = Joined::new(name).ends(sender);

@@ -62,7 +62,7 @@ fn echo(session: &mut Session, bytes: &[u8], cut: usize) -> (Vec<Message>, Vec<u
 }
 
 #[test]
-fn all_that_comes_and_goes_is_told_as_it_is_on_the_wire() {
+fn a_watcher_sees_all_events_with_their_wire_bytes() {
     for protocol in PROTOCOLS {
         for role in [Role::Server, Role::Client] {
             let name = protocol.name();
@@ -101,7 +101,7 @@ fn all_that_comes_and_goes_is_told_as_it_is_on_the_wire() {
 }
 
 #[test]
-fn a_breach_is_told_with_its_bytes_and_with_the_close_that_answers_it() {
+fn a_watcher_sees_the_bytes_of_a_protocol_error_and_the_answering_close() {
     let (mut session, _) = session("rfc6455", Role::Server);
     let log = watch(&mut session);
     let breach = b"\xf1\x80\0\0\0\0";
@@ -111,7 +111,7 @@ fn a_breach_is_told_with_its_bytes_and_with_the_close_that_answers_it() {
 }
 
 #[test]
-fn what_is_sent_to_many_and_what_is_short_is_seen() {
+fn a_watcher_sees_shared_and_borrowed_messages() {
     for protocol in PROTOCOLS {
         let (mut session, _) = session(protocol.name(), Role::Server);
         let log = watch(&mut session);
@@ -136,7 +136,7 @@ fn what_is_sent_to_many_and_what_is_short_is_seen() {
 }
 
 #[test]
-fn nobody_looks_on_before_and_after() {
+fn a_watcher_sees_nothing_before_watch_and_after_unwatch() {
     let (mut session, mut peer) = session("rfc6455", Role::Server);
     let mut hello = || encode(&mut *peer, &[Event::Data(Message::text("Hello").into())]);
     let mut src = BytesMut::new();

@@ -137,7 +137,7 @@ impl Member {
             match message {
                 Message::Text(text) => self.say(&text),
                 Message::Binary(_) => {
-                    let close = Close::new(CloseCode::UNSUPPORTED_DATA, "say it in text");
+                    let close = Close::new(CloseCode::UNSUPPORTED_DATA, "send text, not binary");
                     return Ok(connection.close(Some(close)).await?);
                 }
             }

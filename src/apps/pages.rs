@@ -45,10 +45,7 @@ impl Pages {
         let path = request.uri().path();
         match (&self.index, path.strip_prefix(&*self.at)) {
             (Some(html), Some("" | "/")) => page(html.clone()),
-            (Some(_), _) => text(
-                StatusCode::NOT_FOUND,
-                "there is one page here, and not at this path\n",
-            ),
+            (Some(_), _) => text(StatusCode::NOT_FOUND, "there is no page at this path\n"),
             // HTTP/2 has no upgrade, so 426 would make no sense (RFC 8441 §1).
             (None, _) if request.version() == Version::HTTP_2 => {
                 text(StatusCode::NOT_FOUND, "this port speaks WebSocket\n")

@@ -51,7 +51,7 @@ impl Proxy {
     #[cfg(feature = "grip")]
     pub(super) fn misread(&self, problem: &'static str) -> Response<Body> {
         self.note(&UpstreamError::BadAnswer(problem));
-        let text = "the upstream's answer makes no sense\n";
+        let text = "the upstream's answer is not valid\n";
         plain(StatusCode::BAD_GATEWAY, text)
     }
 
@@ -77,7 +77,7 @@ impl Proxy {
                 "the upstream did not answer in time\n",
             ),
             UpstreamError::NoTarget { .. } => {
-                (StatusCode::SERVICE_UNAVAILABLE, "no target is there\n")
+                (StatusCode::SERVICE_UNAVAILABLE, "no target is available\n")
             }
             _ => (StatusCode::BAD_GATEWAY, "the upstream cannot be reached\n"),
         };
@@ -118,12 +118,12 @@ fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
     if [Method::CONNECT, Method::TRACE].contains(request.method()) {
         // A tunnel would hide the rest of the connection from us, and TRACE would reveal fields
         // that a proxy in front has added (RFC 9110 §9.3.6, §9.3.8).
-        let refused = "neither CONNECT nor TRACE is passed on\n";
+        let refused = "CONNECT and TRACE are not passed on\n";
         return Some(plain(StatusCode::NOT_IMPLEMENTED, refused));
     }
     if is_coded_otherwise(request.headers()) {
         // RFC 9112 §6.1.
-        let unknown = "a body is sent as it is, or chunked\n";
+        let unknown = "the only supported Transfer-Encoding is chunked\n";
         return Some(plain(StatusCode::NOT_IMPLEMENTED, unknown));
     }
     None

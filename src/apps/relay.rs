@@ -130,7 +130,7 @@ fn rejection(error: &UpstreamError) -> (Rejection, bool) {
         UpstreamError::Refused(refusal) => refusal.rejection(),
         UpstreamError::Path | UpstreamError::Captured => Some(Rejection::new(400, error)),
         UpstreamError::UnknownToken => Some(Rejection::new(404, error)),
-        UpstreamError::NotAllowed => Some(Rejection::new(403, "not allowed")),
+        UpstreamError::NotAllowed => Some(Rejection::new(403, "the target is not allowed")),
         _ => None,
     };
     match (error, passed_on) {
@@ -145,7 +145,7 @@ fn rejection(error: &UpstreamError) -> (Rejection, bool) {
             true,
         ),
         (UpstreamError::NoTarget { retry_after }, None) => {
-            let mut rejection = Rejection::new(503, "no target is there");
+            let mut rejection = Rejection::new(503, "no target is available");
             let seconds = retry_after.as_secs_f64().ceil();
             rejection.fields.append("Retry-After", seconds.to_string());
             (rejection, true)

@@ -140,7 +140,7 @@ impl Mounted {
         if recognised.protocol.literal_lines() > 0 {
             let name = recognised.protocol.name();
             let reason = format_args!(
-                "{name} is not spoken here: its clients compare the answer to the byte"
+                "{name} is not supported here: its clients compare the answer byte by byte"
             );
             return Err(Rejection::new(501, reason));
         }

@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_subscriber_is_ready_once_however_much_is_published() {
+    async fn a_subscriber_is_marked_ready_once_for_many_publications() {
         for messages in [0, 1, 2] {
             for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
                 let (mut topic, _) = attached(Queue {
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_before_a_subscriber_is_attached_anew_is_written() {
+    async fn messages_published_before_a_subscriber_attaches_again_are_written() {
         let (mut topic, key) = attached(Queue::default());
         // The subscriber's task has found no message and is about to wait.
         publish(&mut topic);
@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_is_woken_for_a_subscriber_whose_task_is_awake() {
+    async fn a_publication_wakes_no_subscriber_task_that_is_awake() {
         let (mut topic, key) = attached(Queue::default());
         let address = topic.address(key);
         let own = Arc::new(SharedMessage::new(Message::from("own")));
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_takes_the_place_of_one_that_left_is_not_ready_for_it() {
+    async fn a_new_subscriber_in_a_freed_slot_is_not_marked_ready() {
         let (mut topic, key) = attached(Queue::default());
         let other = topic.insert(Queue::default());
         attach(&mut topic, other);

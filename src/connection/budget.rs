@@ -148,7 +148,7 @@ impl Budget {
                 limit = self.shared.limit,
                 held = held * UNIT,
                 closed,
-                "memory is short: the connections that hold most are closed"
+                "memory is short: the connections that use the most are closed"
             );
         }
     }
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_holds_most_is_closed() {
+    fn the_connection_that_holds_most_memory_is_closed() {
         let budget = budget();
         let connections = Shutdown::default();
         budget.govern(&connections);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_go_are_not_counted_twice() {
+    fn a_closing_connection_is_not_counted_twice() {
         let budget = budget();
         let connections = Shutdown::default();
         budget.govern(&connections);

@@ -294,7 +294,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_it_read_into_is_there_for_the_next_when_it_is_dropped() {
+    fn the_read_buffer_is_reused_after_a_drop() {
         let (mut peer, transport) = tokio::io::duplex(64);
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(matches!(
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_always_has_more_pauses_after_its_share() {
+    fn a_transport_that_always_has_data_yields_after_its_share() {
         let flood = tokio::io::join(tokio::io::repeat(b'x'), tokio::io::sink());
         let mut io = BufferedIo::new(Io::new(flood), BytesMut::new());
         let cx = &mut Context::from_waker(Waker::noop());

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn bytes_come_as_fast_as_they_may_and_a_second_of_them_at_once() {
+    async fn bytes_are_read_at_the_permitted_rate_with_a_burst_of_one_second() {
         let began = Instant::now();
         let mut pace = Pace::new(NonZeroU32::new(1000).unwrap());
         // Small reads, and reads as large as is permitted.
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_came_together_do_not_go_together() {
+    fn the_jitter_of_timers_is_spread_over_a_tenth() {
         let hour = Duration::from_secs(3600);
         let all: Vec<_> = (0..1000).map(|_| jitter(hour)).collect();
         let least = all.iter().min().unwrap();

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_of_messages_may_come_at_once_and_no_more() {
+    fn a_burst_of_one_second_is_permitted() {
         let rate = MessageRate::new(NonZeroU32::new(10).unwrap());
         let at = |millis| rate.began + Duration::from_millis(millis);
         for (count, millis, may_come) in [

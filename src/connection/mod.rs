@@ -414,13 +414,13 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_one_is_small() {
+    fn an_idle_connection_is_small() {
         let sizes = (size_of::<Connection>(), size_of::<Negotiated>());
         assert!(sizes.0 <= 352 && sizes.1 <= 56, "{sizes:?}");
     }
 
     #[tokio::test]
-    async fn what_a_transport_holds_back_is_flushed() {
+    async fn a_buffering_transport_is_flushed() {
         // The room is less than the flush needs, which takes more than one write.
         for room in [1, 64] {
             let (ours, mut theirs) = duplex(room);

@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reaches_those_before_and_those_after() {
+    fn a_shutdown_reaches_earlier_and_later_connections() {
         let shutdown = Shutdown::default();
         let before = shutdown.register();
         assert_eq!(before.close_requested(), None);
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn wakes_all_who_wait() {
+    async fn a_shutdown_wakes_all_waiting_tasks() {
         let shutdown = Shutdown::default();
         let signal = shutdown.register();
         let waiting = [0; 3].map(|_| {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn forgets_those_who_wait_no_more() {
+    async fn dropped_waiters_are_removed() {
         let signal = ShutdownSignal::default();
         for _ in 0..10 {
             assert!(signal.requested().now_or_never().is_none());
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn forgets_connections_that_are_gone() {
+    fn closed_connections_are_removed() {
         let shutdown = Shutdown::default();
         for _ in 0..10_000 {
             drop(shutdown.register());

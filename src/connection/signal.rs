@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_small() {
+    fn a_signal_is_small() {
         // With the counters of an `Arc`, this fits an allocation of 160 bytes.
         assert!(size_of::<Signal>() <= 144, "{}", size_of::<Signal>());
     }

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sender_is_woken_that_a_receiver_has_waited_after() {
+    async fn a_sender_is_woken_although_a_receiver_waited_after_it() {
         let (mut split, mut peer) = Split::new(4);
         split.send("hello");
         assert!(split.flush().is_pending());
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sender_is_woken_although_a_receiver_has_something_else_to_do() {
+    async fn a_sender_is_woken_although_a_receiver_is_busy() {
         let (mut split, mut peer) = Split::new(4);
         split.send("hello");
         assert!(split.flush().is_pending());
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_receiver_is_woken_that_a_sender_has_waited_after() {
+    async fn a_receiver_is_woken_although_a_sender_waited_after_it() {
         let (mut split, mut peer) = Split::new(4);
         let shutdown = Shutdown::default();
         let budget = Budget::default();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_half_is_told_of_the_end_that_the_other_finds() {
+    async fn each_half_is_woken_by_the_end_that_the_other_finds() {
         let (mut split, mut peer) = Split::new(4);
         assert!(split.receive().is_pending());
         split.send("hello");
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn neither_half_keeps_the_other_busy_while_it_closes() {
+    async fn neither_half_wakes_the_other_while_the_connection_closes() {
         let (mut split, _peer) = Split::new(64);
         assert!(split.receive().is_pending());
         assert!(split.close().is_pending());
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_goes_on_in_another_task_is_woken_there() {
+    async fn a_half_that_moves_to_another_task_is_woken_there() {
         let (mut split, mut peer) = Split::new(4);
         assert!(split.receive().is_pending());
         std::mem::swap(&mut split.receiver, &mut split.sender);

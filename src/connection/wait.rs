@@ -60,7 +60,7 @@ impl Connection {
         while let Some(clocks) = self.negotiated.rare.clocks_mut() {
             match ready!(clocks.poll_due(cx)) {
                 ClockEvent::Age => {
-                    let close = Close::new(CloseCode::GOING_AWAY, "open for as long as it may be");
+                    let close = Close::new(CloseCode::GOING_AWAY, "maximum age reached");
                     self.session.close(Some(close));
                     return Poll::Ready(());
                 }

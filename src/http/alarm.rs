@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rings_at_each_deadline_whatever_was_waited_for_before() {
+    async fn an_alarm_fires_at_each_deadline_after_any_earlier_one() {
         let mut alarm = Alarm::default();
         for seconds in [10, 60, 5, 5, 60] {
             assert_eq!(rings_after(&mut alarm, seconds).await, seconds);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn never_rings_where_the_deadline_is_too_far() {
+    async fn an_alarm_with_a_deadline_too_far_away_never_fires() {
         let mut alarm = Alarm::default();
         let since = Instant::now();
         let ringing = poll_fn(|cx| alarm.poll(since, Duration::MAX, cx));

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_one_connection_is_left_out() {
+    fn hop_by_hop_fields_are_removed() {
         for (lines, expected) in [
             (
                 &[("host", "a"), ("cookie", "b=1")][..],

@@ -133,7 +133,7 @@ impl Requests {
                 return None;
             }
             None => {
-                debug!("gone before its answer");
+                debug!("the client disconnected before the answer");
                 return None;
             }
         }
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_no_answer_is_not_waited_for() {
+    async fn a_client_that_does_not_read_its_answer_is_closed() {
         let (_client, served) = client(64, &ShutdownSignal::default());
         assert_eq!(end(served).await, (None, 30));
         // The same holds for a client that reads a byte now and then.
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_no_answer_is_gone_soon_after_a_shutdown() {
+    async fn a_client_that_does_not_read_its_answer_is_closed_soon_after_a_shutdown() {
         let shutdown = crate::connection::Shutdown::default();
         let (_client, served) = client(64, &shutdown.register());
         sleep(Duration::from_secs(5)).await;
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_later_head_has_the_time_of_the_first_from_its_first_byte_on() {
+    async fn the_deadline_of_a_later_head_begins_with_its_first_byte() {
         let (mut client, served) = client(4096, &ShutdownSignal::default());
         answer(&mut client).await;
         sleep(Duration::from_secs(70)).await;
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_has_so_many_requests_and_is_told_of_the_last() {
+    async fn the_last_permitted_request_of_a_connection_is_answered_with_close() {
         let (mut client, served) = client(4096, &ShutdownSignal::default());
         for number in 1..=MAX_REQUESTS {
             let head = answer(&mut client).await.to_ascii_lowercase();

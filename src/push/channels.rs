@@ -408,7 +408,7 @@ mod tests {
 
     /// Otherwise the new subscriber would miss the publication unnoticed.
     #[test]
-    fn who_comes_while_something_is_told_waits_until_it_was() {
+    fn a_new_receiver_waits_until_a_publication_is_delivered() {
         let channels = Channels::new();
         let (come, coming) = mpsc::channel();
         let (came, has_come) = mpsc::channel();

@@ -61,7 +61,7 @@ impl fmt::Display for Position {
 
 /// The error for a text that is not a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a position is what a message came with, as `62c1f3b5a0d12` or `62c1f3b5a0d12-9f3c-2`")]
+#[error("not a position of a message, such as `62c1f3b5a0d12` or `62c1f3b5a0d12-9f3c-2`")]
 pub(crate) struct PositionError;
 
 impl FromStr for Position {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_what_its_node_had_published() {
+    fn a_position_includes_earlier_publications_of_its_node() {
         let position: Position = "5-a-3".parse().unwrap();
         let origin = |node, number| Origin {
             node: NodeId(node),

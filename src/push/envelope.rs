@@ -31,13 +31,13 @@ pub(crate) struct Origin {
 pub(crate) enum EnvelopeError {
     #[error("it ends too early")]
     Short,
-    #[error("it is of version {0}, and this node reads version {VERSION}")]
+    #[error("it has version {0}, and this node reads version {VERSION}")]
     Version(u8),
-    #[error("there is no kind {0} of what it has")]
+    #[error("its kind {0} is unknown")]
     Kind(u8),
-    #[error("a text of it is not UTF-8")]
+    #[error("a text in it is not UTF-8")]
     Text,
-    #[error("a code to close with is none")]
+    #[error("its close code is not valid")]
     Code,
 }
 
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_envelope_is_read_back() {
         for publication in some() {
             let written = write(origin(), &publication);
             assert_eq!(read(written), Ok((origin(), publication)));
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_or_foreign_is_no_envelope() {
+    fn truncated_or_foreign_bytes_are_no_envelope() {
         for publication in some() {
             let written = write(origin(), &publication);
             let least = written.len()

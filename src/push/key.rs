@@ -41,7 +41,7 @@ pub enum GripKeyError {
     #[error("the key is empty")]
     Empty,
     /// The text after `base64:` is not valid Base64.
-    #[error("what stands behind base64: is no base64")]
+    #[error("the text after base64: is not base64")]
     Base64,
 }
 
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_it_signs_it_knows_and_nothing_else() {
+    fn a_key_accepts_only_signatures_of_its_secret() {
         let key = GripKey::parse("changeme", "polysock").unwrap();
         let signature = key.signature().unwrap();
         assert!(key.has_signed(&signature));

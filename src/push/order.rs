@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_is_delivered_once_within_a_minute() {
+    fn a_repeated_publication_is_delivered_once_within_a_minute() {
         let (mut order, now) = (Order::default(), Instant::now());
         assert_eq!(order.admit(named("1", None), now).len(), 1);
         assert!(order.admit(named("1", None), now).is_empty());
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn one_waits_for_the_one_before_it_and_not_for_ever() {
+    fn a_publication_waits_for_its_predecessor_until_a_timeout() {
         let (mut order, now) = (Order::default(), Instant::now());
         order.admit(named("1", None), now);
         assert!(order.admit(named("4", Some("3")), now).is_empty());
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_and_what_is_remembered_is_bounded() {
+    fn waiting_publications_and_remembered_names_are_bounded() {
         let (mut order, now) = (Order::default(), Instant::now());
         order.admit(named("first", None), now);
         for number in 0..3 * MOST_NAMES {

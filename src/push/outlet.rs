@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_grow_also_where_they_were_forgotten() {
+    fn numbers_of_a_forgotten_channel_still_grow() {
         let mut numbers = Numbers::default();
         let mut next = |channel: &str| {
             let (_, number, is_first) = numbers.next(channel);

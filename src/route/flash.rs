@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_movie_is_let_in_where_every_route_lets_its_domain_in() {
+    fn a_flash_policy_has_only_domains_that_every_route_admits() {
         for (rules, expected) in [
             (&["http://a"][..], "a"),
             (&["https://a https://b:8443"], "a/secure b/secure"),

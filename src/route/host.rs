@@ -21,13 +21,13 @@ pub struct HostPattern {
 #[non_exhaustive]
 pub enum HostPatternError {
     /// `*` is anywhere but in the place of the first label of a domain name.
-    #[error("`*` stands for the first label, and for nothing else: *.example.com")]
+    #[error("`*` can only replace the first label: *.example.com")]
     Wildcard,
     /// A port is given.
-    #[error("a host is named without its port: a listener has ports, a route has hosts")]
+    #[error("a host must not have a port: ports belong to listeners")]
     Port,
     /// The text is neither a host name nor an address.
-    #[error("this is no host: write example.com, *.example.com, 192.0.2.1 or [2001:db8::1]")]
+    #[error("this is not a host: write example.com, *.example.com, 192.0.2.1 or [2001:db8::1]")]
     Host,
 }
 
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_no_pattern() {
+    fn names_the_error_of_an_invalid_pattern() {
         for (text, error) in [
             ("*", HostPatternError::Wildcard),
             ("a.*.example", HostPatternError::Wildcard),

@@ -66,22 +66,20 @@ pub(super) struct Destination<'a> {
 pub enum OriginPatternError {
     /// The scheme is missing.
     #[error(
-        "the scheme is missing: an origin is http://HOST or https://HOST, with a port if it is another"
+        "the scheme is missing: write http://HOST or https://HOST, with the port if it is not the default"
     )]
     Scheme,
     /// There is more than scheme, host and port.
-    #[error("an origin ends with its host or port: it has no path, query or fragment")]
+    #[error("an origin must not have a path, query or fragment")]
     Path,
     /// There is a user.
-    #[error("an origin has no user and no password")]
+    #[error("an origin must not have a user or password")]
     UserInfo,
     /// `*` is anywhere but in the place of the first label of a host name.
-    #[error(
-        "`*` stands for the first label of a host, and for nothing else: https://*.example.com"
-    )]
+    #[error("`*` can only replace the first label of a host: https://*.example.com")]
     Wildcard,
     /// The host is missing, or host or port is invalid.
-    #[error("there is no host, or what stands there is no host and port")]
+    #[error("the host is missing, or the host and port are not valid")]
     Host,
 }
 
@@ -272,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn lets_in_whoever_names_the_same_scheme_host_and_port() {
+    fn admits_origins_with_the_same_scheme_host_and_port() {
         for (origin, same, others) in [
             (
                 "http://a.example",
@@ -371,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_be_an_origin() {
+    fn refuses_patterns_that_are_no_origin() {
         for (text, error) in [
             ("a.example", OriginPatternError::Scheme),
             ("a.example:80", OriginPatternError::Scheme),
@@ -403,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn is_written_as_it_is_read() {
+    fn a_written_origin_pattern_is_read_back() {
         for (text, written) in [
             ("HTTP://A.example:80/", "http://a.example"),
             ("https://a:8443", "https://a:8443"),
@@ -419,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_of_the_same_origin_by_what_the_client_asks_for() {
+    fn the_requested_host_and_scheme_decide_if_an_origin_is_the_same() {
         let same = listed("same-origin");
         for (host, secure, own, others) in [
             (

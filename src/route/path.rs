@@ -50,17 +50,17 @@ enum End {
 #[non_exhaustive]
 pub enum PathPatternError {
     /// The text does not begin with `/` or `=/`.
-    #[error("a path begins with a slash: /chat, or =/chat for this path alone")]
+    #[error("a path must begin with a slash: /chat, or =/chat for this path alone")]
     Slash,
     /// Two slashes are in a row.
-    #[error("a path has no empty segment: write one slash where two are in a row")]
+    #[error("a path must not have an empty segment: write one slash in place of two")]
     Empty,
     /// The text contains `?` or `#`.
-    #[error("a path has no `?` and no `#`: the query of a request goes along with any path")]
+    #[error("a path must not contain `?` or `#`: a route matches with any query")]
     Query,
     /// A brace is misplaced, or a name is invalid.
     #[error(
-        "`{{name}}` stands for a whole segment, of letters, digits, `_` and `-`: /vnc/{{token}}"
+        "`{{name}}` must be a whole segment, and its name of letters, digits, `_` and `-`: /vnc/{{token}}"
     )]
     Brace,
     /// Two segments have the same name.
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn captures_what_is_named() {
+    fn captures_named_segments() {
         let pattern: PathPattern = "/vnc/{token}/{screen}".parse().unwrap();
         let captures = pattern.captures(b"/vnc/desk%207/1/more").unwrap();
         assert_eq!(captures.get("token"), Some("desk%207"));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_no_pattern() {
+    fn names_the_error_of_an_invalid_pattern() {
         for (text, error) in [
             ("", PathPatternError::Slash),
             ("chat", PathPatternError::Slash),

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_room_for_so_many_in_all_and_of_one_address() {
+    fn connections_are_limited_in_total_and_per_address() {
         for (total, per_address, addresses, expected) in [
             (usize::MAX, usize::MAX, ["10.0.0.1"; 3], [None; 3]),
             (

@@ -75,7 +75,7 @@ impl Rule {
                 protocol = asker.protocol.map(Protocol::name),
                 peer = asker.address.map(Address).map(tracing::field::display),
                 reason = format_args!("{name} {why}"),
-                "would be refused"
+                "this client would be refused"
             );
         }
         Ok(())
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_is_for_a_client_decides() {
+    fn the_first_matching_rule_decides() {
         const LAN: &str = "hixie-76 10.0.0.0/8,fd00::/8 - allow";
         const REST: &str = "hixie-75,hixie-76 - - deny";
         const AGENT: &str = "- - *phantomjs/1* deny";
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_lets_in_up_to_its_time_and_refuses_from_then_on() {
+    fn a_rule_admits_until_its_time_and_refuses_afterwards() {
         const SUNSET: &str = "hixie-76 - - 10";
         let asker = RuleSubject {
             protocol: find_protocol("hixie-76"),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_for_the_log_leaves_it_to_the_next() {
+    fn a_log_only_rule_leaves_the_decision_to_the_next() {
         let asker = RuleSubject {
             protocol: find_protocol("hixie-75"),
             address: None,

@@ -185,7 +185,7 @@ impl SiteSettings {
         }
         let protocol = request.protocol.name();
         Err(Rejection::new(403, "this client is not served here").because(format_args!(
-            "clients of {protocol} do not mask, and this one is without TLS in a network that is not in `unmasked_from`"
+            "clients of {protocol} do not mask: this one needs TLS or a network in `unmasked_from`"
         )))
     }
 

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn says_which_sites_are_gone() {
+    fn replacing_the_sites_returns_the_removed_ones() {
         let (kept, gone) = (route("", "/a"), route("", "/b"));
         let sites = Sites::new(vec![kept.clone(), gone.clone(), gone.clone(), kept.clone()]);
         let removed = sites.replace(vec![route("", "/c"), kept]);

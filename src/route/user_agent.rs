@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_star_stands_for_anything() {
+    fn a_star_matches_any_text() {
         for (pattern, agents, others) in [
             (
                 "*PhantomJS*",
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn much_of_little_is_no_work() {
+    fn a_pattern_of_many_stars_is_matched_without_backtracking() {
         // A matcher that backtracks would practically not end.
         let pattern = UserAgentPattern::from(&*"*a".repeat(100));
         assert!(!pattern.matches(&[b'a'; 60]));

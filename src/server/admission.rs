@@ -356,7 +356,7 @@ impl fmt::Display for LimitReached {
             Self::Connections => "too many connections",
             Self::Address => "too many connections from one address",
             Self::Memory => "memory is short",
-            Self::Draining => "the server goes out of service",
+            Self::Draining => "the server is shutting down",
             Self::Pace(TooFast::All) => "too many connections a second",
             Self::Pace(TooFast::Address) => "too many connections a second from one address",
             Self::Handshakes(TooFast::All) => "too many handshakes a second",
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_that_has_said_nothing_gives_way() {
+    fn the_oldest_silent_connection_is_displaced() {
         for limits in [
             ConnectionLimits {
                 handshakes: 3,
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_have_said_what_they_are_stay() {
+    fn connections_whose_request_was_received_keep_their_place() {
         let admission = admission(ConnectionLimits {
             connections: 2,
             ..ConnectionLimits::default()
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_are_slow_to_leave_are_bounded() {
+    fn connections_that_are_slow_to_close_are_bounded() {
         let admission = admission(ConnectionLimits {
             connections: 3,
             ..ConnectionLimits::default()
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_budget_that_is_full_nobody_is_let_in() {
+    fn a_used_up_budget_refuses_connections_and_streams() {
         let limits = ConnectionLimits::default();
         let settings = PortSettings {
             connections: limits,
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_counted_by_what_one_subscriber_has() {
+    fn an_address_is_counted_by_its_prefix() {
         let one_each = ConnectionLimits {
             per_address: 1,
             ..ConnectionLimits::default()

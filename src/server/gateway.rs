@@ -161,7 +161,7 @@ impl Gateway {
     /// Has the kernel detect disconnected clients of a listener.
     pub(super) fn watch_clients(&self, listener: &SockRef<'_>) {
         if let Err(error) = watch(listener, self.port.serving.settings.keep_alive) {
-            debug!(%error, "the kernel does not look for clients that are gone");
+            debug!(%error, "TCP keep-alive cannot be set");
         }
     }
 }

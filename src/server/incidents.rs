@@ -99,7 +99,7 @@ impl Incidents {
                     foreign = some(unopened.foreign),
                     unproxied = some(unopened.unproxied),
                     denied = some(unopened.denied),
-                    "not opened"
+                    "connections not opened"
                 );
             }),
             refused: Throttle::new(|refused: Refused| {
@@ -122,7 +122,7 @@ impl Incidents {
                 );
                 warn!(
                     peer,
-                    times, "closed for a flood of HTTP/2 frames that do no work"
+                    times, "closed because of a flood of useless HTTP/2 frames"
                 );
             }),
         }

@@ -6,22 +6,19 @@ use polysock_protocols::http::{Head, is_host};
 
 /// Returns the refusal for a WebSocket, whose client would not follow a redirect.
 pub(super) fn websocket() -> Rejection {
-    Rejection::new(403, "this port takes no plain text: connect with wss://")
+    Rejection::new(403, "this port requires TLS: connect with wss://")
 }
 
 /// Returns the redirect to `https://` for an ordinary request; a refusal if there is no location.
 pub(super) fn request(head: &Head) -> Rejection {
     let Some(location) = location(head) else {
-        return Rejection::new(403, "this port takes no plain text: connect with https://");
+        return Rejection::new(403, "this port requires TLS: connect with https://");
     };
     // RFC 9110 §15.4.9: 308 keeps the method and the body, 301 may not. Clients from before 2014 do
     // not know 308, and mostly send GET and HEAD.
     let is_safe = matches!(head.method(), b"GET" | b"HEAD");
     let status = if is_safe { 301 } else { 308 };
-    let mut rejection = Rejection::new(
-        status,
-        format_args!("this port takes no plain text: {location}"),
-    );
+    let mut rejection = Rejection::new(status, format_args!("this port requires TLS: {location}"));
     if head.method() == b"HEAD" {
         rejection.body = Bytes::new();
     }

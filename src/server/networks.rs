@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_denied_does_not_come_whoever_is_allowed() {
+    fn a_denied_network_is_refused_although_it_is_allowed() {
         let networks = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
         for (allow, deny, come, others) in [
             (&[][..], &[][..], &["10.0.0.1", "2001:db8::1"][..], &[][..]),

@@ -217,7 +217,7 @@ mod tests {
     const MILLISECOND: u64 = SECOND / 1000;
 
     #[test]
-    fn a_second_of_them_may_come_at_once_and_no_more() {
+    fn a_burst_of_one_second_is_permitted() {
         let mut counted = RecentActivity::default();
         let mut come = |from: usize, millis: u64| {
             let now = millis * MILLISECOND;
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_limited_is_not_counted() {
+    fn connections_without_a_limit_are_not_counted() {
         let mut counted = RecentActivity::default();
         for from in [None, address(1)] {
             for limits in [(None, limit(1)), (None, None)] {
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_of_an_address_share_how_fast_their_messages_come() {
+    fn connections_of_an_address_share_their_message_rate() {
         let limits = RateLimits {
             messages_per_address: limit(10),
             ..RateLimits::default()

@@ -86,7 +86,7 @@ fn written(rejection: &Rejection) -> Bytes {
 /// Returns the refusal for a client in a network that is not allowed.
 pub(super) fn denied() -> Rejection {
     let rejection = Rejection::new(403, "this client is not served here");
-    rejection.because("nobody may come from its network, by `allow` or `deny` of the listener")
+    rejection.because("its network is not allowed by `allow` and `deny` of the listener")
 }
 
 /// Logs a rejection, and returns it.

@@ -50,7 +50,7 @@ impl Serving {
         let is_websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
         if !exchange.protocol().is_some_and(is_websocket) {
             // RFC 9220 §3.
-            let rejection = Rejection::new(501, "the :protocol here is websocket");
+            let rejection = Rejection::new(501, "the only supported :protocol is websocket");
             return Err(self.refused(rejection, reason::NOT_ENABLED, peer, refused_input));
         }
         let protocols = &self.settings.protocols;

@@ -134,13 +134,13 @@ impl Serving {
                         self.incidents.not_opened(|count| count.denied += 1);
                     }
                     Unopened::Unproxied(error) => {
-                        debug!(%error, "a trusted proxy does not say for whom it connects");
+                        debug!(%error, "a trusted proxy sent no valid PROXY header");
                         counters.refused(reason::PROXY_HEADER, None);
                         self.incidents.not_opened(|count| count.unproxied += 1);
                     }
                     #[cfg(feature = "tls")]
                     Unopened::Insecure(error) => {
-                        debug!(%error, "the handshake of TLS failed");
+                        debug!(%error, "the TLS handshake failed");
                         counters.refused(reason::TLS, None);
                         self.incidents.not_opened(|count| count.tls_failed += 1);
                     }
@@ -306,7 +306,7 @@ impl Serving {
         let mut connection = match timeout_at(deadline, opening).await {
             Ok(Ok(connection)) => connection,
             end => {
-                debug!(?end, peer = ?peer.address, "no HTTP/2 after all");
+                debug!(?end, peer = ?peer.address, "HTTP/2 was not established");
                 self.incidents.not_opened(|count| match end {
                     Err(_) => count.late += 1,
                     Ok(_) => count.gone += 1,

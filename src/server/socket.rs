@@ -65,7 +65,7 @@ impl ListeningSocket {
             let local = socket.local_addr()?;
             let is_stream = socket.r#type()? == Type::STREAM && socket.is_listener()?;
             if !is_stream || !(local.is_unix() || local.as_socket().is_some()) {
-                return Err(unfit("the socket does not listen for streams"));
+                return Err(unfit("it is not a listening stream socket"));
             }
             socket.set_nonblocking(true)?;
             address.get_or_insert(match local.as_socket() {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unix_socket_replaces_one_that_nobody_listens_on_and_is_removed_at_the_end() {
+    fn a_unix_socket_replaces_a_stale_one_and_is_removed_at_the_end() {
         let path = scratch("stale.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let address = ListenAddress::Unix {
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_is_left_where_it_is() {
+    fn a_file_that_is_no_socket_is_not_removed() {
         let path = scratch("file");
         fs::write(&path, "mine").unwrap();
         let address = ListenAddress::Unix {
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_was_handed_over_keeps_its_address() {
+    fn an_inherited_socket_keeps_its_address() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let socket = ListeningSocket::inherited(vec![listener.into()]).unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_a_unix_socket_goes_with_whom_it_is_handed_to() {
+    fn the_inheritor_of_a_unix_socket_removes_its_file() {
         let path = scratch("handed.sock");
         let address = ListenAddress::Unix {
             path: path.clone(),

@@ -90,7 +90,7 @@ impl Drop for Answered {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let client = self.answering.client;
-            self.incidents.application_failed(client, &"it panicked");
+            self.incidents.application_failed(client, &"panicked");
         }
     }
 }
@@ -137,14 +137,14 @@ mod tests {
         fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
 
         fn record_str(&mut self, field: &Field, value: &str) {
-            if (field.name(), value) == ("error", "it panicked") {
+            if (field.name(), value) == ("error", "panicked") {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
     #[tokio::test]
-    async fn an_application_that_panics_is_told_of() {
+    async fn a_panicking_application_is_reported() {
         let panics = Arc::new(AtomicUsize::new(0));
         let _guard = subscriber::set_default(Panics(Arc::clone(&panics)));
         for (work, expected) in [(false, 0), (true, 1)] {

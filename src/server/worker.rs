@@ -276,7 +276,7 @@ impl Workers {
     ///
     /// A worker failed.
     pub fn join(self) -> io::Result<Drained> {
-        let panicked = |_| io::Error::other("a thread that serves panicked");
+        let panicked = |_| io::Error::other("a worker thread panicked");
         let threads = self.threads.into_iter();
         let drained = threads.map(|worker| worker.thread.join().map_err(panicked)?);
         Ok(total(drained.collect::<io::Result<Vec<_>>>()?))

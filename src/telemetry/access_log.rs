@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_kept_in_their_places() {
+    fn packed_texts_are_returned_by_their_positions() {
         let peer = Address(([127, 0, 0, 1], 80).into());
         let texts = Texts::new(
             Some(peer),

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_written_as_ever_and_without_a_port_that_is_not_known() {
+    fn an_address_is_written_without_an_unknown_port() {
         for address in ["127.0.0.1:80", "255.255.255.255:65535", "[::1]:8080"] {
             assert_eq!(Address(address.parse().unwrap()).to_string(), address);
         }

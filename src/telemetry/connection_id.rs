@@ -28,7 +28,7 @@ pub struct ConnectionId(u64);
 
 /// The error for a text that is not a [`ConnectionId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a connection is named like a3f9c2-1f")]
+#[error("not the ID of a connection, such as a3f9c2-1f")]
 pub struct ConnectionIdError;
 
 impl ConnectionId {

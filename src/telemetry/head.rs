@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_looked_through_up_to_its_end() {
+    fn a_field_is_found_only_within_the_head() {
         for (head, expected) in [
             ("GET / HTTP/1.1\r\nHost: a\r\nNAME:b:c\r\n\r\n", Some("b:c")),
             ("GET / HTTP/1.1\nname: \tb ", Some("b")),

@@ -20,7 +20,7 @@ impl Losses {
             warn!(
                 subscriptions = losses.subscriptions,
                 messages = losses.messages,
-                "clients read too slowly and miss what is published"
+                "clients read too slowly and miss publications"
             );
         })
     }

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_named_a_secret_is_shown_nowhere() {
+    fn a_secret_is_masked_wherever_a_url_contains_it() {
         for (value, url, expected) in [
             ("s3cr3t", "/vnc/s3cr3t/app", "/vnc/***/app"),
             ("s3cr3t", "/vnc/xs3cr3t?a=s3cr3t", "/vnc/x***?a=***"),

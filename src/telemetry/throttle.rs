@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_is_told_at_once_and_the_others_once_a_second() {
+    async fn the_first_failure_is_reported_immediately_and_others_once_a_second() {
         let (throttle, told) = throttle();
         for count in [100, 10, 1] {
             for _ in 0..count {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gathered_is_told_at_the_end_where_no_runtime_is_there() {
+    fn without_a_runtime_gathered_failures_are_reported_on_drop() {
         let (throttle, told) = throttle();
         for _ in 0..10 {
             throttle.note(|failures| failures.add(&"no"));

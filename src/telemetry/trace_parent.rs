@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_well_formed_names_a_trace() {
+    fn only_a_well_formed_traceparent_is_accepted() {
         const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
         for (value, is_sampled) in [
             ("00-TRACE-b7ad6b7169203331-01", Some(true)),

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_that_always_has_more_to_say_holds_nobody_up() {
+    fn a_peer_that_sends_without_end_does_not_block_the_runtime() {
         let (sender, done) = mpsc::channel();
         thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();

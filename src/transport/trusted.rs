@@ -17,7 +17,7 @@ pub struct Trusted {
 
 /// The error of a text that names no peers.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is no network: write 10.0.0.0/8, 192.0.2.7, 2001:db8::/32 or unix")]
+#[error("`{0}` is not a network: write 10.0.0.0/8, 192.0.2.7, 2001:db8::/32 or unix")]
 pub struct TrustedError(String);
 
 impl Trusted {
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_who_is_trusted_by_network_address_or_the_lack_of_one() {
+    fn a_peer_is_trusted_by_its_network_or_its_unix_socket() {
         let trusted: Trusted = "10.0.0.0/8, 192.0.2.7,2001:db8::/32".parse().unwrap();
         for (address, is_trusted) in [
             (Some("10.1.2.3:4"), true),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_which_networks_are_no_part_of_the_internet() {
+    fn recognises_private_networks() {
         for (address, is_private) in [
             ("127.1.2.3", true),
             ("10.1.2.3", true),

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_is_looked_up_once_for_all_who_ask_together_or_soon() {
+    async fn simultaneous_and_soon_repeated_look_ups_are_shared() {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let address = Address::with_look_up("a.example:80".into(), Vec::new(), |_| {
             COUNT.fetch_add(1, Ordering::SeqCst);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_gone_is_given_up_by_the_kernel() {
+    async fn the_kernel_detects_a_dead_server_by_keep_alive_and_user_timeout() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = Address::new(listener.local_addr().unwrap().to_string(), Vec::new());
         let stream = address.connect(Duration::from_secs(7)).await.unwrap();
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_addresses_in_the_networks_are_dialled_whatever_their_name() {
+    async fn only_addresses_in_the_allowed_networks_are_dialled() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         for (text, networks, is_allowed) in [
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_known_for_a_moment() {
+    async fn a_failed_look_up_is_cached_briefly() {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let address = Address::with_look_up("a.example:80".into(), Vec::new(), |_| {
             COUNT.fetch_add(1, Ordering::SeqCst);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_began_a_look_up_may_go() {
+    async fn a_look_up_goes_on_if_its_first_caller_is_dropped() {
         let address = Address::with_look_up("a.example:80".into(), Vec::new(), |_| {
             Ok(vec![([127, 0, 0, 1], 80).into()])
         });

@@ -95,13 +95,13 @@ impl AutoUpstream {
                 Ok(connected) => {
                     info!(
                         protocol = protocol.name(),
-                        "learned what the upstream speaks"
+                        "learned the upstream's protocol"
                     );
                     *self.learned.lock() = Some(protocol);
                     return Ok(connected);
                 }
                 Err(error) if may_be_of_protocol(&error) => {
-                    debug!(protocol = protocol.name(), %error, "the upstream does not speak it");
+                    debug!(protocol = protocol.name(), %error, "the upstream does not speak this protocol");
                     // An answer says more than none, and the first protocol is the current one.
                     let is_answer = matches!(error, UpstreamError::Refused(_));
                     let has_answer = matches!(refused, Some(UpstreamError::Refused(_)));

@@ -53,7 +53,7 @@ impl Connector {
                 client: settings.tls.clone(),
                 name: location.name().parse().map_err(|_| UrlError::Address {
                     url: hide_secrets(url).into_owned(),
-                    problem: "no certificate can have this host",
+                    problem: "the host is not valid in a certificate",
                 })?,
                 alpn,
             })

@@ -32,7 +32,7 @@ pub enum UpstreamError {
         error: io::Error,
     },
     /// The maximum number of processes is running.
-    #[error("there are {limit} processes, and may be no more")]
+    #[error("all {limit} processes are in use")]
     Full {
         /// The maximum.
         limit: usize,
@@ -47,7 +47,7 @@ pub enum UpstreamError {
     #[error("the path has a segment `..`")]
     Path,
     /// The upstream was connected, and its connection failed.
-    #[error("the upstream is lost: {0}")]
+    #[error("the connection to the upstream failed: {0}")]
     Lost(#[source] ConnectionError),
     /// The transport failed during the opening handshake.
     #[error("upstream: {0}")]
@@ -56,7 +56,7 @@ pub enum UpstreamError {
     #[error("the upstream did not answer in time")]
     Timeout,
     /// No target of a group is available.
-    #[error("no target is there")]
+    #[error("no target is available")]
     NoTarget {
         /// The time after which the client may try again.
         retry_after: Duration,
@@ -65,10 +65,10 @@ pub enum UpstreamError {
     #[error("no target has this token")]
     UnknownToken,
     /// The values from the request cannot be filled into the URL of the upstream.
-    #[error("the request names no target that there can be")]
+    #[error("the request names an invalid target")]
     Captured,
     /// None of the upstream's addresses is in the networks that may be dialled.
-    #[error("the upstream is in none of the networks that are allowed")]
+    #[error("the upstream is in none of the allowed networks")]
     NotAllowed,
     /// The connection failed before an ordinary request was answered, or the answer is not HTTP.
     #[error("upstream: {0}")]
@@ -78,7 +78,7 @@ pub enum UpstreamError {
     BadAnswer(&'static str),
     /// TLS with the upstream failed.
     #[cfg(feature = "tls")]
-    #[error("no TLS with {address}: {error}")]
+    #[error("TLS with {address} failed: {error}")]
     Tls {
         /// The address.
         address: String,
@@ -97,19 +97,18 @@ pub enum UpstreamError {
 pub enum UrlError {
     /// The scheme belongs to no kind of upstream.
     #[error(
-        "`{0}` is no upstream; write tcp://HOST:PORT, unix:PATH, http://HOST:PORT/PATH, exec:COMMAND, \
-         ws://HOST:PORT/PATH, ws+auto://HOST:PORT/PATH or ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://; \
-         within TLS, tls://, https:// and wss:// stand for tcp://, http:// and ws://"
+        "`{0}` is not an upstream: write tcp://HOST:PORT, unix:PATH, http://HOST:PORT/PATH, \
+         exec:COMMAND, ws://HOST:PORT/PATH, ws+auto://HOST:PORT/PATH or \
+         ws+PROTOCOL://HOST:PORT/PATH, such as ws+hixie76://; with TLS, tls://, https:// and \
+         wss:// replace tcp://, http:// and ws://"
     )]
     Scheme(String),
     /// The URL asks for TLS, which this build does not have.
     #[cfg(not(feature = "tls"))]
-    #[error(
-        "`{0}`: this polysock was built without TLS; a proxy that speaks it can stand in between"
-    )]
+    #[error("`{0}`: this polysock was built without TLS: put a proxy with TLS in between")]
     Tls(String),
     /// The protocol in `ws+PROTOCOL://` is unknown.
-    #[error("`{0}` is no protocol (without the hyphen: hixie76)")]
+    #[error("`{0}` is not a protocol: write it without the hyphen, such as hixie76")]
     Protocol(String),
     /// The rest of the URL is invalid.
     #[error("`{url}`: {problem}")]

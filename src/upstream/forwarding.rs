@@ -339,7 +339,7 @@ mod tests {
     ];
 
     #[test]
-    fn what_a_stranger_says_of_himself_is_dropped() {
+    fn forwarding_fields_of_an_untrusted_client_are_dropped() {
         let client = peer(Some("203.0.113.7:1"), None);
         for (style, expected) in [
             (
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_trusted_proxy_says_goes_on_with_the_proxy_behind_it() {
+    fn the_hops_of_a_trusted_proxy_are_kept_and_the_proxy_is_appended() {
         let hop = Some(Some("[2001:db8::1]:1"));
         let client = peer(Some("203.0.113.7:0"), hop);
         let own = "host=\"page.example:8443\";proto=https";
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_has_the_last_word() {
+    fn header_rules_override_forwarding_fields() {
         let mut settings = ForwardSettings::default();
         settings.request.drop("X-Forwarded-Host").unwrap();
         settings.request.set("X-Forwarded-For", "hidden").unwrap();

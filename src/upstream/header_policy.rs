@@ -35,20 +35,20 @@ pub struct HeaderPolicy {
 #[non_exhaustive]
 pub enum FieldError {
     /// The name is not valid for a field.
-    #[error("`{0}` is no name of a field: letters, digits and hyphens, as X-Request-Id")]
+    #[error("`{0}` is not a field name: use letters, digits and hyphens, as in X-Request-Id")]
     Name(String),
     /// The value contains a control character, such as a line end.
     #[error("the value of {0} has a line end or another control character")]
     Value(String),
     /// The field is hop-by-hop, frames a body, or belongs to an opening handshake; each side has
     /// its own.
-    #[error("{0} belongs to one connection, and each side has its own")]
+    #[error("{0} belongs to one connection and is not passed on")]
     OneSide(String),
     /// The variable is unknown.
-    #[error("there is no {{{0}}}: {known}", known = known())]
+    #[error("unknown variable {{{0}}}; known are {known}", known = known())]
     Variable(String),
     /// The field is `Host`, which has a setting of its own.
-    #[error("Host is not set as a field: the setting `host` says which is sent")]
+    #[error("Host cannot be set as a field: use the setting `host`")]
     Host,
 }
 
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_stand_for_what_is_known_and_are_read_once() {
+    fn variables_are_replaced_by_known_values_and_expanded_once() {
         let mut authenticated = Authenticated::new(Some("ann {auth.claim.room}".into()));
         authenticated.claim("room", "7");
         authenticated.claim("two lines", "a\r\nb");
@@ -374,17 +374,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_field_is_refused_and_so_is_what_is_of_one_side() {
+    fn invalid_and_reserved_fields_are_refused() {
         for (name, value, expected) in [
             (
                 "",
                 "a",
-                "`` is no name of a field: letters, digits and hyphens, as X-Request-Id",
+                "`` is not a field name: use letters, digits and hyphens, as in X-Request-Id",
             ),
             (
                 "A b",
                 "a",
-                "`A b` is no name of a field: letters, digits and hyphens, as X-Request-Id",
+                "`A b` is not a field name: use letters, digits and hyphens, as in X-Request-Id",
             ),
             (
                 "A",
@@ -394,27 +394,27 @@ mod tests {
             (
                 "Upgrade",
                 "a",
-                "Upgrade belongs to one connection, and each side has its own",
+                "Upgrade belongs to one connection and is not passed on",
             ),
             (
                 "Sec-WebSocket-Key",
                 "a",
-                "Sec-WebSocket-Key belongs to one connection, and each side has its own",
+                "Sec-WebSocket-Key belongs to one connection and is not passed on",
             ),
             (
                 "A",
                 "{tls.nobody}",
-                "there is no {tls.nobody}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}, {session.PATH}",
+                "unknown variable {tls.nobody}; known are {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}, {session.PATH}",
             ),
             (
                 "A",
                 "{auth.claim.}",
-                "there is no {auth.claim.}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}, {session.PATH}",
+                "unknown variable {auth.claim.}; known are {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}, {session.PATH}",
             ),
             (
                 "HOST",
                 "a",
-                "Host is not set as a field: the setting `host` says which is sent",
+                "Host cannot be set as a field: use the setting `host`",
             ),
         ] {
             let mut policy = HeaderPolicy::default();

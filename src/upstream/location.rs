@@ -31,12 +31,12 @@ impl Location {
         // The parser would drop such characters, or treat a backslash as a slash.
         if rest.contains(|c: char| c == ' ' || c == '\\' || c.is_ascii_control()) {
             return error(
-                "a URL has no blanks, backslashes and control characters: write %20 and the like",
+                "a URL must not contain blanks, backslashes or control characters: write %20 and the like",
             );
         }
         if rest.contains('#') {
             return error(
-                "a WebSocket URL has no fragment (RFC 6455 §3): leave it out, or write %23",
+                "a WebSocket URL must not have a fragment (RFC 6455 §3): leave it out, or write %23",
             );
         }
         // The parser would skip further slashes and read a host after them.
@@ -49,9 +49,9 @@ impl Location {
             Err(ParseError::EmptyHost) => return error(NO_HOST),
             Err(ParseError::InvalidPort) => return error("the port is not a number up to 65535"),
             Err(ParseError::InvalidIpv6Address) => {
-                return error("what stands in brackets is no IPv6 address");
+                return error("the text in brackets is not an IPv6 address");
             }
-            Err(_) => return error("what stands for the host is none"),
+            Err(_) => return error("the host is not valid"),
         };
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let written = authority.rsplit_once(':');
@@ -61,7 +61,7 @@ impl Location {
             url: parsed,
         };
         if location.port == Some(0) {
-            return error("there is no port 0");
+            return error("the port must not be 0");
         }
         Ok(location)
     }
@@ -116,7 +116,7 @@ impl Location {
         }
         let mut credentials: Vec<u8> = percent_decode_str(self.url.username()).collect();
         if credentials.contains(&b':') {
-            return Err("a user name has no colon (RFC 7617 §2)");
+            return Err("a user name must not contain a colon (RFC 7617 §2)");
         }
         credentials.push(b':');
         credentials.extend(percent_decode_str(self.url.password().unwrap_or_default()));

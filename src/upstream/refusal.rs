@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_is_too_long_or_breaks_off_is_none() {
+    async fn a_body_that_is_too_long_or_truncated_is_none() {
         let long = vec![b'x'; MAX_BODY + 4096];
         for (fields, pieces) in [
             ("Content-Length: 14\r\n", &[&b"busy, go away"[..]][..]),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_come_is_none() {
+    async fn a_body_that_does_not_arrive_is_none() {
         let head = "HTTP/1.1 401 Unauthorized\r\n\r\n";
         let head = Head::parse(head.as_bytes(), head.len(), &HeadLimits::default());
         let response = Response {

@@ -49,16 +49,18 @@ enum Part {
 #[non_exhaustive]
 pub enum RewriteError {
     /// The path does not begin with a slash.
-    #[error("a path begins with a slash")]
+    #[error("a path must begin with a slash")]
     Slash,
     /// The text contains a character that is not allowed in a path, or in a prefix.
-    #[error("a path has no blanks and no `#`, and a prefix has no `?`: write %20 and the like")]
+    #[error(
+        "a path must not contain blanks or `#`, nor a prefix `?`: write them as %20 and the like"
+    )]
     Character,
     /// The path has a segment `..`.
-    #[error("a path has no segment `..`")]
+    #[error("a path must not have a segment `..`")]
     Parent,
     /// A brace is not closed, not opened, or has no name.
-    #[error("`{{name}}` stands for what the path of the route captures: both braces are needed")]
+    #[error("`{{name}}`, for a capture of the route's path, needs both braces")]
     Brace,
 }
 
@@ -158,7 +160,7 @@ impl PathTemplate {
                 Part::Captured { name, in_query } => {
                     let captured = captures.and_then(|captures| captures.get(name));
                     let captured = captured.ok_or(UpstreamError::Unsupported(
-                        "the path is to be made of what the path of the route does not capture",
+                        "the new path uses a name that the route's path does not capture",
                     ))?;
                     if *in_query {
                         filled.extend(utf8_percent_encode(captured, IN_QUERY));
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_stripped_by_segments_and_never_leads_out() {
+    fn a_prefix_is_stripped_by_whole_segments() {
         for (prefix, target, expected) in [
             ("/vnc", "/vnc/app?a=b", Some("/app?a=b")),
             ("/vnc", "/vnc", Some("/")),
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_takes_the_place_of_the_path_and_the_query_goes_along() {
+    fn a_template_replaces_the_path_and_keeps_the_query() {
         for (template, target, expected) in [
             ("/app", "/vnc/desk-7?a=b", Some("/app?a=b")),
             ("/app/{token}/x", "/", Some("/app/desk-7/x")),
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_prefix_or_a_template() {
+    fn names_the_error_of_an_invalid_prefix_or_template() {
         for (text, of_prefix, of_template) in [
             ("app", Some(RewriteError::Slash), Some(RewriteError::Slash)),
             (

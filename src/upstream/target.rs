@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_takes_the_place_of_the_clients_or_has_it_behind_it_and_queries_go_along() {
+    fn a_path_in_a_url_replaces_or_precedes_the_clients_and_queries_are_joined() {
         for (ours, theirs, expected) in [
             ("", "/CP001?token=abc", "/CP001?token=abc"),
             ("", "/a/../b", "/a/../b"),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_leads_out_of_ours_is_refused_however_it_is_written() {
+    fn a_path_that_escapes_the_path_of_the_url_is_refused() {
         for theirs in [
             "/..",
             "/../admin",

@@ -39,8 +39,7 @@ impl TcpUpstream {
             return Err(problem_of(url, problem));
         }
         if location.has_user() || location.target().is_some() {
-            let problem =
-                "a byte stream has no user, path and query: write tcp://HOST:PORT, or tls://";
+            let problem = "the URL of a byte stream has no user, path or query: write tcp://HOST:PORT, or tls://";
             return Err(problem_of(url, problem));
         }
         Ok(Self {

@@ -89,8 +89,7 @@ impl Template {
             Piece::Text(_) => false,
         });
         if chooses_host && settings.allow.is_empty() {
-            let problem =
-                "a client could reach anything: tokens are needed, or networks that are allowed";
+            let problem = "clients could reach any host: configure tokens, or the allowed networks";
             return Err(problem_of(url, problem));
         }
         let template = Self {
@@ -141,7 +140,7 @@ impl Template {
                 }
                 Some(TokenTarget::Unix(_)) => {
                     return Err(UpstreamError::Unsupported(
-                        "the token stands for a socket, which the target cannot have",
+                        "the token stands for a Unix socket, which this target does not support",
                     ));
                 }
                 Some(TokenTarget::Address(address)) => address,
@@ -165,7 +164,7 @@ impl Template {
             Some(captured) => percent_decode_str(captured).into(),
             None if name != TOKEN => {
                 return Err(UpstreamError::Unsupported(
-                    "the route does not capture what the target has in braces",
+                    "the target has a name in braces that the route does not capture",
                 ));
             }
             None if self.is_host_token => {
@@ -260,16 +259,24 @@ fn pieces(url: &str) -> Result<Vec<Piece>, UrlError> {
                     .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         };
         let Some((name, strip_scheme)) = named.filter(|(name, _)| is_name(name)) else {
-            let problem = "braces hold a name of letters, digits and _, as {token}";
+            let problem = "braces must contain a name of letters, digits and _, such as {token}";
             return Err(problem_of(url, problem));
         };
         let place = match before.split_once("://") {
             _ if is_file => Place::File,
-            None => return Err(problem_of(url, "nothing is filled into a scheme")),
+            None => {
+                return Err(problem_of(
+                    url,
+                    "a scheme must not contain a name in braces",
+                ));
+            }
             Some((_, before)) if before.contains('?') => Place::Query,
             Some((_, before)) if before.contains('/') => Place::Path,
             Some((_, before)) if strip_scheme.contains('@') && !before.contains('@') => {
-                return Err(problem_of(url, "nothing is filled into a user's name"));
+                return Err(problem_of(
+                    url,
+                    "a user name must not contain a name in braces",
+                ));
             }
             Some(_) => Place::Authority,
         };
@@ -319,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_in_stays_in_its_place() {
+    fn a_filled_in_value_cannot_leave_its_part_of_the_url() {
         let (host, path, file, search) = (
             "tcp://{a}:80",
             "ws://h/x/{a}",
@@ -365,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_in_together_is_an_address_or_nothing() {
+    fn a_filled_in_host_and_port_must_form_an_address() {
         let template = settings(&["10.0.0.0/8"]);
         let template = Template::parse("tcp://{host}:{port}", template, None).unwrap();
         for (host, port, is_good) in [
@@ -386,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_is_a_url_whatever_is_filled_in() {
+    fn a_template_must_be_a_url_for_any_value() {
         let problem = |url: &str, networks: &[&str]| {
             let template = Template::parse(url, settings(networks), None);
             template.err().map(|error| error.to_string())
@@ -398,7 +405,7 @@ mod tests {
         ] {
             assert_eq!(problem(url, &["10.0.0.0/8"]), None, "{url}");
             let open = problem(url, &[]).unwrap();
-            assert!(open.contains("a client could reach anything"), "{open}");
+            assert!(open.contains("clients could reach any host"), "{open}");
         }
         for url in ["unix:/run/{name}.sock", "ws://10.0.0.7/{room}"] {
             assert_eq!(problem(url, &[]), None, "{url}");

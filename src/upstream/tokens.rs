@@ -114,7 +114,7 @@ impl Shared {
         match read {
             Ok((stamps, targets)) => {
                 if known.has_failed || *known.targets != targets {
-                    info!(path = %self.path.display(), count = targets.len(), "tokens are read");
+                    info!(path = %self.path.display(), count = targets.len(), "tokens loaded");
                 }
                 known.targets = Arc::new(targets);
                 known.stamps = stamps;
@@ -162,7 +162,7 @@ fn read(path: &Path) -> io::Result<(Vec<Stamp>, HashMap<String, TokenTarget>)> {
                     targets.insert(token.to_owned(), target);
                 }
                 Err(problem) => {
-                    warn!(path = %path.display(), line = number, problem, "no token");
+                    warn!(path = %path.display(), line = number, problem, "invalid line in a file of tokens");
                 }
             }
         }
@@ -197,7 +197,7 @@ fn parse(line: &str) -> Result<Option<(&str, TokenTarget)>, &'static str> {
     // A token may contain colons, but none that a blank follows.
     let mut colons = line.match_indices(':').map(|(at, _)| line.split_at(at));
     let split = colons.find(|(_, rest)| rest.get(1..).is_some_and(starts_blank));
-    let (token, rest) = split.ok_or("write TOKEN: HOST:PORT, with a blank behind the colon")?;
+    let (token, rest) = split.ok_or("write TOKEN: HOST:PORT, with a blank after the colon")?;
     let target = rest.get(1..).unwrap_or_default().trim();
     for scheme in ["unix_socket:", "unix:"] {
         if let Some(path) = target.strip_prefix(scheme) {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_are_read_again_when_they_have_changed_and_once_if_so_said() {
+    async fn changed_files_are_read_again_unless_read_once() {
         let directory = directory("token-files");
         let file = directory.join("one");
         fs::write(&file, "a: h:1\n").unwrap();
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_is_all_its_files() {
+    async fn the_tokens_of_a_directory_are_those_of_all_its_files() {
         let directory = directory("token-directory");
         fs::write(directory.join("10"), "a: h:1\nb: h:1\nwrong\n").unwrap();
         fs::write(directory.join("20"), "b: h:2").unwrap();

@@ -38,7 +38,7 @@ impl UnixUpstream {
             return Err(problem_of(url, "the path is missing: write unix:PATH"));
         }
         if SocketAddr::from_pathname(path).is_err() {
-            return Err(problem_of(url, "the path of a socket is shorter"));
+            return Err(problem_of(url, "the path is too long for a socket"));
         }
         Ok(Self {
             path: path.into(),

@@ -8,7 +8,7 @@ const HIXIE_76: &str =
     "(draft-hixie-thewebsocketprotocol-76, \"Reading the client's opening handshake\")";
 const BODY: (&str, &str) = (
     "400: an opening handshake has no body (RFC 9112 §11.2)",
-    "send neither Transfer-Encoding nor a Content-Length",
+    "send no Transfer-Encoding, and no Content-Length",
 );
 const HOST: (&str, &str) = (
     "400: exactly one valid Host field is needed (RFC 6455 §4.2.1, item 2)",
@@ -20,7 +20,7 @@ const HTTP: (&str, &str) = (
 );
 const CONNECTION: (&str, &str) = (
     "400: the Connection field does not list `upgrade` (RFC 6455 §4.2.1, item 4)",
-    "a proxy in between may have taken them",
+    "a proxy in between may have removed them",
 );
 const UPGRADE: (&str, &str) = (
     "400: the Upgrade field does not list `websocket` (RFC 6455 §4.2.1, item 3)",
@@ -38,7 +38,7 @@ const UNEVEN: (&str, &str) = (
     "400: invalid Sec-WebSocket-Key1 or Sec-WebSocket-Key2: a key number that its spaces do not divide",
     "no proxy may touch their spaces",
 );
-const HEAD: &str = "must write the head as HTTP/1.1 has it";
+const HEAD: &str = "must write the head as HTTP/1.1 requires";
 
 /// Each refusal of the corpus, with its explanation and its remedy.
 const REFUSALS: &[(&str, (&str, &str))] = &[
@@ -58,7 +58,7 @@ const REFUSALS: &[(&str, (&str, &str))] = &[
         (
             "400: bytes after the head before it was answered (draft-hixie-thewebsocketprotocol-75, \
              \"Reading the client's opening handshake\")",
-            "whose keys a proxy took",
+            "whose keys a proxy removed",
         ),
     ),
     ("hixie-75/bad-missing-upgrade", UPGRADE),
@@ -172,7 +172,7 @@ fn is_refusal(text: &str) -> bool {
 }
 
 #[test]
-fn every_refusal_of_the_corpus_names_its_rule_and_its_mend() {
+fn every_refusal_of_the_corpus_names_its_rule_and_its_fix() {
     let corpus = texts();
     let refusals: Vec<_> = corpus.iter().filter(|(_, text)| is_refusal(text)).collect();
     let names: Vec<&str> = refusals.iter().map(|(name, _)| name.as_str()).collect();
@@ -194,7 +194,7 @@ fn every_refusal_of_the_corpus_names_its_rule_and_its_mend() {
             lines[1]
         );
         assert!(
-            lines[2].starts_with("  to mend it: ") && lines[2].contains(mend),
+            lines[2].starts_with("  to fix it: ") && lines[2].contains(mend),
             "{name}: {}",
             lines[2]
         );
@@ -205,7 +205,7 @@ fn every_refusal_of_the_corpus_names_its_rule_and_its_mend() {
 }
 
 #[test]
-fn what_the_corpus_accepts_is_explained_as_accepted() {
+fn accepted_handshakes_of_the_corpus_are_explained_as_accepted() {
     let settings = everything();
     let mut count = 0;
     for (name, text) in texts() {

@@ -131,7 +131,7 @@ fn no_byte_of_an_expectation_can_change_without_a_difference() {
 }
 
 #[test]
-fn every_fixture_is_written_in_the_one_way() {
+fn every_fixture_has_the_canonical_form() {
     for fixture in corpus() {
         let text = fs::read_to_string(&fixture.name).unwrap();
         let written = fixture.transcript.to_string();
@@ -140,7 +140,7 @@ fn every_fixture_is_written_in_the_one_way() {
 }
 
 #[test]
-fn every_protocol_is_there_in_both_directions() {
+fn the_corpus_covers_every_protocol_in_both_directions() {
     let corpus = corpus();
     assert!(corpus.len() >= 150, "{} fixtures", corpus.len());
     for protocol in PROTOCOLS {
@@ -158,7 +158,7 @@ fn every_protocol_is_there_in_both_directions() {
 }
 
 #[test]
-fn no_two_fixtures_send_the_same() {
+fn no_two_fixtures_send_the_same_bytes() {
     let mut seen = BTreeSet::new();
     for fixture in corpus() {
         let transcript = &fixture.transcript;

@@ -7,7 +7,7 @@ use std::process::Command;
 /// An upstream in the process, an application that relays, and a session that is captured and
 /// replayed, all by the public API alone.
 #[test]
-fn a_crate_of_its_own_relays_captures_and_replays() {
+fn an_external_crate_relays_captures_and_replays() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let run = Command::new(env!("CARGO"))
         .args(["run", "--locked", "--quiet", "--manifest-path"])

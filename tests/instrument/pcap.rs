@@ -92,7 +92,7 @@ fn reads_every_link_type_in_both_formats_and_both_families() {
 }
 
 #[test]
-fn a_segment_is_a_run_at_its_time() {
+fn each_segment_is_a_run_with_its_time() {
     let found = only(&pcap(Link::Ethernet, usize::MAX, &usual().packets));
     let runs: Vec<_> = found
         .runs
@@ -105,7 +105,7 @@ fn a_segment_is_a_run_at_its_time() {
 }
 
 #[test]
-fn puts_what_the_network_did_in_order() {
+fn puts_reordered_and_repeated_packets_in_order() {
     let connection = usual();
     let packets = &connection.packets;
     let reversed: Vec<_> = packets.iter().rev().cloned().collect();
@@ -158,7 +158,7 @@ fn sequence_numbers_wrap_around() {
 }
 
 #[test]
-fn says_what_is_missing_and_stops_before_it() {
+fn reports_a_missing_packet_and_stops_before_it() {
     let packets = usual().packets;
     let without = |index: usize| {
         let mut left = packets.clone();
@@ -218,7 +218,7 @@ fn says_what_is_missing_and_stops_before_it() {
     }
     let damage = read(&whole[..whole.len() / 2]).damage.unwrap();
     assert!(
-        damage.starts_with("the file ends within a packet, behind packet 9"),
+        damage.starts_with("the file ends within a packet, after packet 9"),
         "{damage}"
     );
 }
@@ -241,7 +241,7 @@ fn a_port_that_is_used_again_is_another_conversation() {
 }
 
 #[test]
-fn knows_the_client_by_its_syn_or_by_speaking_first() {
+fn recognises_the_client_by_its_syn_or_by_sending_first() {
     // Here the client has the lower address and the lower port.
     let connection = conversation("10.0.0.1:80", "10.0.0.2:60000", [1, 2]);
     for skipped in [0, 1, 2, 3] {
@@ -289,7 +289,7 @@ fn counts_what_it_skips_by_reason() {
     let skipped = read(&unknown).skipped;
     assert_eq!(
         skipped.keys().collect::<Vec<_>>(),
-        ["link type 147 is not known"]
+        ["unknown link type 147"]
     );
 }
 
@@ -330,7 +330,7 @@ fn counts_packets_of_interfaces_that_are_not_described() {
 }
 
 #[test]
-fn says_of_packets_that_they_were_cut_within_their_headers() {
+fn reports_packets_that_were_cut_within_their_headers() {
     let packets = usual().packets;
     let capture = read(&pcap(Link::Ethernet, 40, &packets));
     assert_eq!(capture.conversations.len(), 0);
@@ -378,7 +378,7 @@ fn keeps_no_more_than_the_limits() {
 }
 
 #[test]
-fn refuses_what_is_no_capture() {
+fn refuses_files_that_are_no_capture() {
     for (bytes, error) in [
         (&b""[..], "Empty"),
         (b"\xd4\xc3\xb2\xa1\x02", "Empty"),
@@ -419,14 +419,14 @@ fn mangled() -> impl Strategy<Value = Vec<Vec<u8>>> {
 
 proptest! {
     #[test]
-    fn any_order_with_any_repetition_says_the_same(packets in mangled()) {
+    fn reordered_and_repeated_packets_yield_the_same_conversation(packets in mangled()) {
         let capture = read(&pcap(Link::Cooked2, usize::MAX, &packets));
         prop_assert_eq!(capture.conversations.len(), 1);
         prop_assert_eq!(turns(&capture.conversations[0]), expected());
     }
 
     #[test]
-    fn what_is_left_of_a_capture_is_the_beginning_of_what_was_said(
+    fn a_damaged_capture_yields_the_beginning_of_each_direction(
         packets in mangled(),
         lost in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         snaplen in 40..100_usize,

@@ -62,7 +62,7 @@ async fn ask(address: SocketAddr, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn axum_answers_what_is_ordinary_on_our_port() {
+async fn axum_answers_ordinary_requests_on_our_port() {
     let address = beside().await;
     for (request, expected) in [
         (
@@ -113,7 +113,7 @@ async fn within(mounted: Mounted) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn an_application_speaks_within_axum_what_its_connection_can_carry() {
+async fn an_application_in_axum_serves_all_protocols_that_hyper_can_upgrade() {
     let chat = Mounted::new(ws(Component::default())).protocols(PROTOCOLS);
     let address = within(chat).await;
     let mut members = Vec::new();
@@ -150,7 +150,7 @@ async fn an_application_speaks_within_axum_what_its_connection_can_carry() {
 }
 
 #[tokio::test]
-async fn handshakes_within_axum_are_refused_as_elsewhere() {
+async fn handshakes_in_axum_are_refused_as_on_a_port() {
     let page: OriginPattern = "http://example.com".parse().unwrap();
     let settings = SiteSettings {
         origins: Origins::Listed(vec![page]),

@@ -112,7 +112,7 @@ fn settings() -> GroupSettings {
 }
 
 #[tokio::test]
-async fn clients_go_in_turn_by_weight_however_they_come() {
+async fn clients_are_distributed_round_robin_by_weight() {
     let fakes = ["a", "b", "c", "none"].map(|name| Fake::new(name, Does::Serve));
     let [a, b, c, none] = &fakes;
     let all = targets(&[(a, 1), (b, 3), (c, 1), (none, 0)]);
@@ -125,7 +125,7 @@ async fn clients_go_in_turn_by_weight_however_they_come() {
 }
 
 #[tokio::test]
-async fn a_client_goes_where_the_fewest_are_and_connections_count_while_they_live() {
+async fn a_client_goes_to_the_target_with_the_fewest_open_connections() {
     let [a, b] = ["a", "b"].map(|name| Fake::new(name, Does::Serve));
     let settings = GroupSettings {
         balance: Balance::LeastConnections,
@@ -156,7 +156,7 @@ async fn a_client_goes_where_the_fewest_are_and_connections_count_while_they_liv
 }
 
 #[tokio::test]
-async fn a_client_goes_where_it_was_by_its_query() {
+async fn clients_with_the_same_query_value_go_to_the_same_target() {
     let fakes = ["a", "b", "c"].map(|name| Fake::new(name, Does::Serve));
     let settings = GroupSettings {
         balance: Balance::Hash(HashOf::Query("room".into())),
@@ -175,7 +175,7 @@ async fn a_client_goes_where_it_was_by_its_query() {
 }
 
 #[tokio::test]
-async fn no_client_sees_a_dead_target_and_few_meet_it() {
+async fn no_client_gets_an_error_of_a_dead_target_and_few_try_it() {
     let dead = Fake::new("dead", Does::RefuseTheConnection);
     let hole = Fake::new("hole", Does::NeverAnswer);
     let well = Fake::new("well", Does::Serve);
@@ -196,7 +196,7 @@ async fn no_client_sees_a_dead_target_and_few_meet_it() {
 }
 
 #[tokio::test]
-async fn a_target_is_tried_by_one_client_at_a_time_and_comes_back() {
+async fn an_ejected_target_is_tried_by_one_client_and_readmitted() {
     let one = Fake::new("one", Does::RefuseTheConnection);
     let other = Fake::new("other", Does::Serve);
     let settings = GroupSettings {
@@ -231,7 +231,7 @@ async fn a_target_is_tried_by_one_client_at_a_time_and_comes_back() {
 }
 
 #[tokio::test]
-async fn where_no_target_is_there_clients_are_told_to_come_again() {
+async fn without_a_healthy_target_clients_get_503_with_retry_after() {
     let [one, other] = ["one", "other"].map(|name| Fake::new(name, Does::RefuseTheConnection));
     let settings = GroupSettings {
         ejection: Ejection {
@@ -253,7 +253,7 @@ async fn where_no_target_is_there_clients_are_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn the_only_target_says_itself_what_is_wrong_and_is_asked_again() {
+async fn the_only_target_is_never_ejected_and_its_error_is_returned() {
     let only = Fake::new("only", Does::RefuseTheConnection);
     let gateway = gateway(&Group::new(targets(&[(&only, 1)]), settings()));
     for _ in 0..5 {
@@ -288,7 +288,7 @@ fn refusing(status: u16, asked: &Arc<AtomicUsize>) -> Target {
 }
 
 #[tokio::test]
-async fn what_an_app_refuses_is_told_and_what_a_proxy_cannot_reach_is_tried_elsewhere() {
+async fn refusals_are_passed_on_and_503_is_retried_on_another_target() {
     for (status, tries) in [(302, 1), (401, 1), (403, 1), (404, 1), (500, 1), (503, 3)] {
         let asked = Arc::default();
         let all = (0..3).map(|_| refusing(status, &asked)).collect();
@@ -387,7 +387,7 @@ fn breaking_off() -> SocketAddr {
 }
 
 #[test]
-fn ordinary_requests_go_where_somebody_answers() {
+fn ordinary_requests_go_to_a_target_that_answers() {
     // No server listens once the listener is dropped.
     let dead = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr());
     let dead = dead.unwrap();

@@ -23,7 +23,7 @@ use polysock_test_support::http2::{Peer, connect, http2_frame, run};
 use tokio::time::{sleep, timeout};
 
 #[test]
-fn the_handshake_is_told_and_answered_as_over_http_1() {
+fn a_handshake_over_http2_is_passed_on_and_answered_as_over_http_1() {
     let application = |handshake: Handshake| async move {
         let request = handshake.request();
         assert_eq!(
@@ -72,7 +72,7 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
 }
 
 #[test]
-fn a_refused_handshake_is_the_status_of_the_response() {
+fn a_refused_handshake_sets_the_status_of_the_response() {
     let settings = SiteSettings {
         origins: polysock::Origins::Listed(vec![
             "none".parse().unwrap(),
@@ -129,7 +129,7 @@ fn a_refused_handshake_is_the_status_of_the_response() {
 }
 
 #[test]
-fn an_application_is_told_how_the_stream_ended() {
+fn an_application_learns_how_the_stream_ended() {
     let (sender, mut ends) = tokio::sync::mpsc::channel(1);
     let application = move |handshake: Handshake| {
         let sender = sender.clone();
@@ -186,7 +186,7 @@ impl Service for Page {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_takes_no_answer_is_not_waited_for() {
+async fn a_peer_that_does_not_read_its_answer_is_closed() {
     let site = Site::new(polysock::apps::echo).with_http(Page);
     let gateway = Gateway::with_site(site, PortSettings::default());
     let (ours, theirs) = tokio::io::duplex(1 << 20);
@@ -246,7 +246,7 @@ async fn a_connection_without_streams_is_closed_after_some_time() {
 }
 
 #[test]
-fn streams_that_are_reset_as_fast_as_they_are_opened_are_not_all_served() {
+fn a_flood_of_immediately_reset_streams_is_not_fully_served() {
     let served = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&served);
     // A slow application, such as one that queries a database.

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn an_accepted_socket_is_looked_after_by_the_kernel() {
+async fn an_accepted_socket_has_keep_alive_and_a_user_timeout() {
     let keep_alive = Duration::from_secs(7);
     let settings = PortSettings {
         keep_alive,

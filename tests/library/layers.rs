@@ -35,7 +35,7 @@ fn site() -> impl Application {
 }
 
 #[tokio::test]
-async fn who_is_let_in_gets_what_was_asked_for_and_others_are_told_why_not() {
+async fn admitted_clients_are_served_and_others_get_the_reason() {
     let gateway = in_all_protocols(Site::new(site()));
     for (from, target, host, origin, status, greeting) in [
         (
@@ -179,14 +179,14 @@ async fn who_is_let_in_gets_what_was_asked_for_and_others_are_told_why_not() {
 }
 
 #[test]
-fn a_route_that_is_none_is_told_of() {
+fn an_invalid_route_is_an_error() {
     let routed = Router::new().try_route(None, "chat", Chat::new());
     let error = routed.expect_err("no path").to_string();
-    assert!(error.starts_with("a path begins with a slash"), "{error}");
-    let routed = Router::new().try_route(Some("a:80"), "/chat", Chat::new());
-    let error = routed.expect_err("no host").to_string();
     assert!(
-        error.starts_with("a host is named without its port"),
+        error.starts_with("a path must begin with a slash"),
         "{error}"
     );
+    let routed = Router::new().try_route(Some("a:80"), "/chat", Chat::new());
+    let error = routed.expect_err("no host").to_string();
+    assert!(error.starts_with("a host must not have a port"), "{error}");
 }

@@ -104,7 +104,7 @@ async fn join(address: SocketAddr) -> Member {
 
 /// Sockets are lent from the first message on.
 #[tokio::test]
-async fn no_task_is_woken_for_a_short_message_but_the_first() {
+async fn only_the_first_short_message_wakes_a_task() {
     let party = Party::new(Queue::default());
     let address = party.serve().await;
     let mut clients = Vec::new();
@@ -129,7 +129,7 @@ async fn no_task_is_woken_for_a_short_message_but_the_first() {
 }
 
 #[tokio::test]
-async fn what_it_has_been_given_goes_out_before_what_is_published_later() {
+async fn an_accepted_message_is_sent_before_later_publications() {
     let party = Party::new(Queue::default());
     let mut client = join(party.serve().await).await;
     // The second subscriber is published to after the first, and is not cued. Once it has received
@@ -149,7 +149,7 @@ async fn what_it_has_been_given_goes_out_before_what_is_published_later() {
 }
 
 #[tokio::test]
-async fn one_that_stalls_gets_whole_messages_in_order_and_delays_nobody() {
+async fn a_stalling_client_gets_whole_messages_in_order_and_delays_no_other() {
     const LAST: u32 = 20_000;
     for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
         let party = Party::new(Queue {

@@ -76,7 +76,7 @@ fn say(channels: &Channels, text: &str) {
 }
 
 #[tokio::test]
-async fn who_is_here_hears_it_at_once_and_who_is_there_once() {
+async fn local_and_remote_receivers_get_a_publication_once() {
     let [(here, _a, hears), (there, _b, other)] = two(&Local::new()).await;
     say(&here, "one");
     hears.hears(&["one"]).await;
@@ -89,7 +89,7 @@ async fn who_is_here_hears_it_at_once_and_who_is_there_once() {
 }
 
 #[tokio::test]
-async fn what_is_said_without_a_broker_follows_or_is_counted() {
+async fn publications_without_a_broker_are_sent_later_or_counted_as_lost() {
     for (broker, has_history) in [(Local::new(), false), (Local::with_history(10), true)] {
         let [(here, node, hears), (_there, other_node, other)] = two(&broker).await;
         say(&here, "before");
@@ -114,7 +114,7 @@ async fn what_is_said_without_a_broker_follows_or_is_counted() {
 }
 
 #[tokio::test]
-async fn what_was_missed_is_had_from_the_history_in_its_place() {
+async fn missed_publications_are_read_from_the_history_in_order() {
     let broker = Local::with_history(10);
     let [(here, _a, _), (_there, node, other)] = two(&broker).await;
     say(&here, "one");
@@ -154,7 +154,7 @@ impl Component for Gaps {
 }
 
 #[tokio::test]
-async fn a_component_is_told_of_every_channel_and_of_gaps() {
+async fn a_component_is_notified_of_all_channels_and_of_gaps() {
     let broker = Local::new();
     let [(here, node, _), _other] = two(&broker).await;
     let channels = Channels::new();
@@ -174,7 +174,7 @@ async fn a_component_is_told_of_every_channel_and_of_gaps() {
 }
 
 #[tokio::test]
-async fn a_node_that_leaves_has_sent_what_was_said() {
+async fn a_leaving_node_has_sent_all_its_publications() {
     let broker = Local::new();
     let [(here, node, _hears), (_there, other_node, other)] = two(&broker).await;
     until(|| other_node.state().others == 1).await;

@@ -102,7 +102,7 @@ fn told(client: &mut Client, status: u16) -> String {
 }
 
 #[test]
-fn a_trusted_proxy_says_for_whom_it_connects_before_all_else() {
+fn a_proxy_header_names_the_client_of_a_connection() {
     let address = serve(gateway(proxied()));
     let v6 = "[2001:db8::7]:51234";
     for (header, client_address, scheme) in [
@@ -146,7 +146,7 @@ fn a_trusted_proxy_says_for_whom_it_connects_before_all_else() {
 }
 
 #[test]
-fn a_trusted_proxy_that_does_not_say_for_whom_is_closed_without_an_answer() {
+fn a_trusted_proxy_without_a_valid_proxy_header_is_closed() {
     let address = serve(gateway(proxied()));
     for bytes in [
         RFC6455.as_bytes(),
@@ -163,7 +163,7 @@ fn a_trusted_proxy_that_does_not_say_for_whom_is_closed_without_an_answer() {
 }
 
 #[test]
-fn a_header_of_a_stranger_is_no_request() {
+fn a_proxy_header_of_an_untrusted_peer_is_no_request() {
     for trusted in [
         Trusted::default(),
         vec!["10.0.0.0/8".parse().unwrap()].into(),
@@ -184,7 +184,7 @@ fn a_header_of_a_stranger_is_no_request() {
 }
 
 #[test]
-fn a_header_goes_before_http2_and_on_transports_without_addresses() {
+fn a_proxy_header_may_precede_http2_and_come_over_any_transport() {
     run(async {
         let settings = PortSettings {
             proxy_protocol: Trusted {
@@ -305,7 +305,7 @@ fn as_told(expected: &str, client: &Client) -> String {
 }
 
 #[test]
-fn a_trusted_proxy_says_for_whom_it_asks() {
+fn forwarding_fields_of_a_trusted_proxy_name_the_client() {
     let address = serve(gateway(behind_http()));
     for (fields, expected) in TOLD {
         let mut client = Client::connect(address);
@@ -316,7 +316,7 @@ fn a_trusted_proxy_says_for_whom_it_asks() {
 }
 
 #[test]
-fn a_proxy_may_say_it_in_both_ways() {
+fn a_proxy_may_send_a_proxy_header_and_forwarding_fields() {
     let settings = PortSettings {
         proxy_protocol: loopback(),
         ..behind_http()
@@ -353,7 +353,7 @@ fn a_proxy_may_say_it_in_both_ways() {
 }
 
 #[test]
-fn a_stranger_says_nothing_of_himself() {
+fn forwarding_fields_of_an_untrusted_peer_are_ignored() {
     let settings = PortSettings {
         forwarded: vec!["10.0.0.0/8".parse().unwrap()].into(),
         ..PortSettings::default()
@@ -368,7 +368,7 @@ fn a_stranger_says_nothing_of_himself() {
 }
 
 #[test]
-fn each_request_of_a_connection_has_its_own_client() {
+fn each_request_of_a_proxy_connection_has_its_own_client() {
     let address = serve(gateway(behind_http()));
     let mut client = Client::connect(address);
     for (number, host) in [(1, "a"), (2, "b"), (3, "c")] {
@@ -430,7 +430,7 @@ fn hixie_76_is_answered_with_the_url_that_its_page_typed() {
 }
 
 #[test]
-fn clients_behind_a_proxy_are_counted_each_for_itself() {
+fn clients_behind_a_proxy_are_counted_separately() {
     let connections = ConnectionLimits {
         per_address: 1,
         ..ConnectionLimits::default()

@@ -18,7 +18,7 @@ async fn hang(wait: Arc<Mutex<Receiver<()>>>, _: Handshake) -> Result<(), BoxErr
 }
 
 #[test]
-fn a_worker_that_hangs_has_no_pulse_and_one_that_has_ended_holds_nobody_up() {
+fn a_hanging_worker_has_no_pulse_and_an_ended_one_does_not_block_others() {
     let (go, wait) = mpsc::channel();
     let wait = Arc::new(Mutex::new(wait));
     let hangs = move |handshake: Handshake| hang(Arc::clone(&wait), handshake);

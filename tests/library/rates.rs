@@ -75,7 +75,7 @@ fn until<T>(mut trial: impl FnMut() -> Option<T>) -> T {
 }
 
 #[test]
-fn who_is_denied_is_closed_before_a_byte_is_read() {
+fn a_denied_client_is_closed_before_a_byte_is_read() {
     let settings = PortSettings {
         networks: networks(&[], &["127.0.0.0/8"]),
         ..PortSettings::default()
@@ -90,7 +90,7 @@ fn who_is_denied_is_closed_before_a_byte_is_read() {
 }
 
 #[test]
-fn behind_a_proxy_it_is_the_client_who_may_come_or_not() {
+fn network_rules_apply_to_the_client_behind_a_proxy() {
     // The proxy itself is in neither of the networks.
     let address = port(
         true,
@@ -134,7 +134,7 @@ fn behind_a_proxy_it_is_the_client_who_may_come_or_not() {
 }
 
 #[test]
-fn connections_that_come_too_fast_are_told() {
+fn connections_over_the_rate_limit_are_refused_with_the_reason() {
     let rates = RateLimits {
         connections: limit(3),
         ..RateLimits::default()
@@ -164,7 +164,7 @@ fn connections_that_come_too_fast_are_told() {
 }
 
 #[test]
-fn an_address_that_comes_too_fast_stops_no_other() {
+fn an_address_over_its_rate_limit_affects_no_other() {
     let rates = RateLimits {
         connections_per_address: limit(2),
         ..RateLimits::default()
@@ -211,7 +211,7 @@ fn an_address_that_comes_too_fast_stops_no_other() {
 }
 
 #[test]
-fn handshakes_that_come_too_fast_are_told_and_requests_are_none() {
+fn handshakes_over_the_rate_limit_are_refused_and_requests_do_not_count() {
     for (rates, reason) in [
         (
             RateLimits {
@@ -302,7 +302,7 @@ fn the_messages_of_an_address_are_counted_over_all_of_its_connections() {
 }
 
 #[test]
-fn messages_count_whose_sender_goes_at_once() {
+fn messages_of_a_client_that_disconnects_immediately_count() {
     let rates = RateLimits {
         messages_per_address: limit(2),
         ..RateLimits::default()

@@ -69,7 +69,7 @@ struct Truth {
 
 /// Ten thousand random acts in all.
 #[test]
-fn what_is_counted_is_the_truth() {
+fn the_registry_counts_match_a_model() {
     let config = Config {
         cases: 10,
         ..Config::default()
@@ -365,7 +365,7 @@ impl Observer for Told {
 }
 
 #[tokio::test]
-async fn an_observer_is_told_as_it_happens() {
+async fn an_observer_is_notified_of_events_as_they_happen() {
     use polysock_test_support::frame::{close, frame};
     use polysock_test_support::opening::{RFC6455, with};
     let gateway = in_all_protocols(Site::new(async |handshake: Handshake| {
@@ -446,7 +446,7 @@ async fn a_connection_is_closed_by_its_name() {
 
 /// During a drain, new clients are refused and open connections are closed.
 #[tokio::test]
-async fn a_drain_lets_nobody_in_until_it_is_over() {
+async fn no_client_is_admitted_during_a_drain() {
     let gateway = in_all_protocols(Site::new(echo));
     let registry = gateway.registry();
     let mut members = Vec::new();

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn serving_ends_when_its_connections_have_ended_whatever_else_goes_on() {
+async fn serving_ends_with_its_connections_although_other_tasks_run() {
     // A task that has nothing to do with the gateway.
     tokio::spawn(pending::<()>());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -40,7 +40,7 @@ fn port(few: usize) -> Gateway {
 }
 
 #[test]
-fn a_site_that_is_full_says_so_and_others_do_not() {
+fn a_full_site_refuses_clients_and_others_do_not() {
     let address = serve(port(2));
     let rfc6455 = |path: &str| RFC6455.replace("/chat", path).into_bytes();
     let hixie_76 = [HIXIE_76.replace("/demo", "/few").as_bytes(), HIXIE_76_BODY].concat();
@@ -91,7 +91,7 @@ impl Upstream for Never {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_that_does_not_answer_in_time_is_given_up() {
+async fn an_application_that_does_not_answer_in_time_is_cancelled() {
     let forgetful = |handshake: Handshake| async move {
         let _handshake = handshake;
         pending::<Result<(), BoxError>>().await
@@ -121,7 +121,7 @@ async fn an_application_that_does_not_answer_in_time_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_that_has_answered_has_all_the_time() {
+async fn an_application_that_has_answered_has_no_deadline() {
     let settings = SiteSettings {
         handshake_timeout: Duration::from_secs(1),
         ..SiteSettings::default()
@@ -138,7 +138,7 @@ async fn an_application_that_has_answered_has_all_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_becomes_of_slow_readers_is_said_for_each_application() {
+async fn each_application_has_its_own_overflow_policy() {
     let queue = Queue {
         messages: 8,
         overflow: Overflow::Disconnect,

@@ -167,7 +167,7 @@ fn chunked(client: &mut Client) -> String {
 /// The bytes after a body are the next request, however they are split. A request with an upgrade
 /// opens a WebSocket, with its frames.
 #[test]
-fn bodies_end_where_they_say_and_a_websocket_may_follow() {
+fn a_body_ends_at_its_declared_length_and_a_websocket_may_follow() {
     let counted = "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nGET /";
     let pieces = "POST /b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
                   3\r\nGET\r\n2;x=y\r\n /\r\n0\r\nTrailer: x\r\n\r\n";
@@ -199,7 +199,7 @@ fn bodies_end_where_they_say_and_a_websocket_may_follow() {
 
 /// A body without a definite end goes to the service, and no request follows it.
 #[test]
-fn nothing_follows_a_body_whose_end_nobody_can_say() {
+fn no_request_follows_a_body_without_a_definite_end() {
     let fields = "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n";
     let request = with("POST /a HTTP/1.1\r\nHost: localhost\r\n\r\n", fields);
     let mut client = Client::connect(mirror());

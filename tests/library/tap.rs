@@ -54,7 +54,7 @@ async fn frame(tap: &mut Tap) -> (TapEnd, char, TapKind, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn both_ends_of_a_relay_are_seen_from_their_handshakes_on() {
+async fn a_tap_sees_both_connections_of_a_relay_from_their_handshakes_on() {
     let echo = serve(in_all_protocols(Site::new(echo)));
     for protocol in PROTOCOLS {
         let registry = Registry::default();
@@ -120,7 +120,7 @@ async fn both_ends_of_a_relay_are_seen_from_their_handshakes_on() {
 }
 
 #[tokio::test]
-async fn one_that_is_open_is_tapped_when_it_waits_next_and_let_go_again() {
+async fn an_open_connection_is_tapped_and_released() {
     let registry = Registry::default();
     let gateway = gateway(Site::new(echo), &registry);
     let protocol = find_protocol("hybi-10").unwrap();
@@ -167,7 +167,7 @@ async fn one_that_is_open_is_tapped_when_it_waits_next_and_let_go_again() {
 }
 
 #[tokio::test]
-async fn who_is_published_to_is_seen_over_a_socket_that_is_lent() {
+async fn a_tap_sees_publications_over_a_lent_socket() {
     let registry = Registry::default();
     let broadcast = Broadcast::new();
     let all = broadcast.clone();
@@ -206,7 +206,7 @@ async fn who_is_published_to_is_seen_over_a_socket_that_is_lent() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_who_taps() {
+async fn a_slow_tap_delays_no_connection() {
     let registry = Registry::default();
     let stream = Way::Memory(1 << 16)
         .go(gateway(Site::new(echo), &registry))
@@ -236,7 +236,7 @@ async fn nobody_waits_for_who_taps() {
 }
 
 #[tokio::test]
-async fn only_as_much_is_kept_of_a_frame_as_is_asked_for() {
+async fn a_tap_keeps_only_the_requested_part_of_a_frame() {
     let registry = Registry::default();
     let stream = Way::Memory(1 << 16)
         .go(gateway(Site::new(echo), &registry))

@@ -83,7 +83,7 @@ fn headers(
 }
 
 #[test]
-fn a_proxy_header_tells_every_kind_of_upstream_for_whom_a_connection_is() {
+fn a_proxy_header_names_the_client_to_every_kind_of_upstream() {
     let directory = std::env::temp_dir().join(format!("polysock-telling-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("socket");
@@ -157,7 +157,7 @@ async fn answer(handshake: Handshake) -> Result<(), BoxError> {
 }
 
 #[test]
-fn fields_host_and_path_are_as_they_are_set() {
+fn fields_host_and_path_follow_the_settings() {
     let server = serve(Gateway::new(answer));
     let mut forward = ForwardSettings {
         host: HostSent::Client,

@@ -149,7 +149,7 @@ fn floods(ended: mpsc::UnboundedSender<String>) -> impl Application {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_nothing_is_cut_although_it_sends() {
+async fn a_client_that_reads_nothing_is_cut_although_it_sends() {
     let terms = Terms {
         send_timeout: Some(Duration::from_secs(30)),
         ..Terms::default()
@@ -187,7 +187,7 @@ async fn a_client_that_takes_nothing_is_cut_although_it_sends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_a_little_now_and_then_is_kept() {
+async fn a_client_that_reads_slowly_is_kept() {
     let terms = Terms {
         send_timeout: Some(Duration::from_secs(5)),
         ..Terms::default()

@@ -93,7 +93,7 @@ fn bytewise(address: SocketAddr) -> SocketAddr {
 static HTTP1: &[&[u8]] = &[b"http/1.1"];
 
 #[test]
-fn an_application_knows_how_its_client_is_encrypted() {
+fn an_application_can_read_the_tls_parameters_of_its_client() {
     let (authority, port) = secure(|_| ());
     let address = serve(Gateway::with_site(Site::new(tells), port));
     for (versions, alpn, expected) in [
@@ -150,7 +150,7 @@ fn sessions_are_resumed_in_both_versions() {
 }
 
 #[test]
-fn who_offers_http2_gets_it_where_it_is_spoken() {
+fn alpn_selects_http2_only_if_it_is_enabled() {
     for (http2, expected) in [(true, &b"h2"[..]), (false, b"http/1.1")] {
         let (authority, port) = secure(|_| ());
         let port = PortSettings { http2, ..port };
@@ -163,7 +163,7 @@ fn who_offers_http2_gets_it_where_it_is_spoken() {
 }
 
 #[test]
-fn a_version_that_is_too_old_and_what_is_no_tls_get_an_alert() {
+fn a_too_old_version_and_bytes_that_are_no_tls_get_an_alert() {
     let (authority, port) = secure(|settings| {
         settings.min_version = Version::Tls13;
     });
@@ -180,7 +180,7 @@ fn a_version_that_is_too_old_and_what_is_no_tls_get_an_alert() {
 }
 
 #[test]
-fn we_say_that_we_close_and_a_peer_that_does_not_was_cut() {
+fn close_notify_is_sent_and_a_peer_without_it_counts_as_cut() {
     let (authority, port) = secure(|_| ());
     let (sender, ended) = mpsc::channel();
     let app = move |handshake: Handshake| {
@@ -217,7 +217,7 @@ fn we_say_that_we_close_and_a_peer_that_does_not_was_cut() {
     assert_eq!(client.rest().unwrap(), b"");
     assert_eq!(ended.recv().unwrap(), (Ok(()), true));
 
-    let aborted = "the peer went away without a closing handshake";
+    let aborted = "the peer disconnected without a closing handshake";
     for opening in [RFC6455, hixie75] {
         let client = connect(opening);
         client.stream().shutdown(std::net::Shutdown::Write).unwrap();
@@ -233,7 +233,7 @@ fn we_say_that_we_close_and_a_peer_that_does_not_was_cut() {
 const HALF: &[u8] = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
 
 #[test]
-fn half_a_handshake_ends_at_its_deadline() {
+fn an_incomplete_tls_handshake_ends_at_its_deadline() {
     let (_authority, port) = secure(|_| ());
     let port = PortSettings {
         handshake_timeout: Duration::from_millis(300),
@@ -248,7 +248,7 @@ fn half_a_handshake_ends_at_its_deadline() {
 }
 
 #[test]
-fn the_oldest_half_handshake_gives_way() {
+fn the_oldest_incomplete_tls_handshake_is_displaced() {
     let (authority, port) = secure(|_| ());
     let port = PortSettings {
         handshake_timeout: Duration::from_secs(3600),
@@ -274,7 +274,7 @@ fn the_oldest_half_handshake_gives_way() {
 }
 
 #[test]
-fn there_is_no_tls_inside_of_tls() {
+fn tls_inside_of_tls_is_refused() {
     let (authority, port) = secure(|_| ());
     let address = serve(Gateway::with_site(Site::new(echo), port));
     let mut client = authority.client().connect(address, "a.test").unwrap();
@@ -284,7 +284,7 @@ fn there_is_no_tls_inside_of_tls() {
 }
 
 #[test]
-fn the_header_of_a_proxy_comes_before_tls() {
+fn a_proxy_header_precedes_tls() {
     let (authority, port) = secure(|_| ());
     let port = PortSettings {
         proxy_protocol: "127.0.0.0/8".parse::<Trusted>().unwrap(),
@@ -308,7 +308,7 @@ fn the_header_of_a_proxy_comes_before_tls() {
 }
 
 #[test]
-fn no_room_is_told_by_the_end_of_the_stream() {
+fn a_full_port_closes_a_tls_connection_without_an_answer() {
     let (authority, port) = secure(|_| ());
     let port = PortSettings {
         connections: ConnectionLimits {

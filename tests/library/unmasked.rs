@@ -39,7 +39,7 @@ fn gateway(unmasked_from: Option<Trusted>) -> Gateway {
 }
 
 #[test]
-fn without_tls_they_come_from_trusted_networks_alone() {
+fn without_tls_unmasked_protocols_need_a_trusted_network() {
     let keyed = HIXIE_76.replace("Origin:", "Sec-WebSocket-Draft: 1\r\nOrigin:");
     let unmasked = [
         HIXIE_75.as_bytes().to_vec(),

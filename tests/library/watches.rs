@@ -94,7 +94,7 @@ fn both() -> (watch::Sender<bool>, [SocketAddr; 2]) {
 }
 
 #[test]
-fn what_a_policy_has_found_out_is_known_of_the_peer() {
+fn a_peer_carries_the_findings_of_a_policy() {
     let (_end, [site, around]) = both();
     for address in [site, around] {
         let mut client = Client::connect(address);
@@ -114,7 +114,7 @@ fn what_a_policy_has_found_out_is_known_of_the_peer() {
 }
 
 #[tokio::test]
-async fn a_connection_is_ended_by_who_let_it_in() {
+async fn the_policy_that_admitted_a_connection_can_end_it() {
     let (end, addresses) = both();
     let mut open = Vec::new();
     for address in addresses {

@@ -6,7 +6,7 @@ use polysock_test_support::peers::serve;
 use crate::POLYSOCK;
 
 #[test]
-fn what_a_server_speaks_is_found_out() {
+fn the_protocol_of_a_server_is_detected() {
     for (server, protocol) in [
         ("autobahn-hixie-76", "hixie-76"),
         ("autobahn-hybi-10", "hybi-10"),
@@ -28,7 +28,9 @@ fn what_a_server_speaks_is_found_out() {
             client.expect(unmasked(0x81, text));
         }
         let log = gateway.stop();
-        let learned = log.lines().filter(|line| line.contains("learned what"));
+        let learned = log
+            .lines()
+            .filter(|line| line.contains("learned the upstream"));
         let learned: Vec<&str> = learned.collect();
         let expected = format!("\"{protocol}\"");
         assert!(

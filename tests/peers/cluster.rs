@@ -279,7 +279,7 @@ fn a_broker_of_nats_is_killed_and_comes_back() {
 }
 
 #[test]
-fn one_of_nats_that_keeps_what_is_published_too() {
+fn a_nats_server_with_a_history_is_killed_and_comes_back() {
     a_broker_is_killed_and_comes_back(Kind::Nats, "1000");
 }
 
@@ -289,7 +289,7 @@ fn a_redis_is_killed_and_comes_back() {
 }
 
 #[test]
-fn one_that_keeps_what_is_published_too() {
+fn a_redis_server_with_a_history_is_killed_and_comes_back() {
     a_broker_is_killed_and_comes_back(Kind::Redis, "1000");
 }
 
@@ -393,12 +393,12 @@ fn a_broker_is_killed_and_comes_back(kind: Kind, history: &str) {
 }
 
 #[test]
-fn the_clients_of_a_server_that_is_killed_have_all_elsewhere_with_nats() {
+fn clients_of_a_killed_server_miss_nothing_on_another_with_nats() {
     the_clients_of_a_server_that_is_killed_have_all_elsewhere(Kind::Nats);
 }
 
 #[test]
-fn the_clients_of_a_server_that_is_killed_have_all_elsewhere_with_redis() {
+fn clients_of_a_killed_server_miss_nothing_on_another_with_redis() {
     the_clients_of_a_server_that_is_killed_have_all_elsewhere(Kind::Redis);
 }
 

@@ -133,7 +133,7 @@ const CLIENTS: [(&[&str], Option<&str>); 6] = [
 ];
 
 #[test]
-fn each_version_reaches_the_echo_where_old_ones_are_welcome() {
+fn each_tls_version_reaches_the_echo_if_old_versions_are_allowed() {
     let certificates = Certificates::new();
     let server = certificates.serve_old();
     for (arguments, _) in CLIENTS {
@@ -158,7 +158,7 @@ fn each_version_reaches_the_echo_where_old_ones_are_welcome() {
 }
 
 #[test]
-fn who_is_too_old_is_told_so_in_its_version() {
+fn a_client_of_a_too_old_tls_version_gets_an_alert() {
     let certificates = Certificates::new();
     let server = certificates.serve("min_version = \"1.2\"");
     for (arguments, alert) in CLIENTS {
@@ -172,7 +172,7 @@ fn who_is_too_old_is_told_so_in_its_version() {
 }
 
 #[test]
-fn old_ones_are_let_in_by_network_and_by_route() {
+fn old_tls_versions_are_admitted_by_network_and_by_route() {
     let certificates = Certificates::new();
     let old = CLIENTS[0].0;
     for (networks, expected) in [("127.0.0.0/8", true), ("10.0.0.0/8", false)] {
@@ -266,7 +266,7 @@ fn each_client_gets_the_certificate_that_is_for_it() {
 }
 
 #[test]
-fn a_client_of_old_proves_who_it_is() {
+fn a_certificate_of_an_old_tls_client_is_verified_and_passed_on() {
     let certificates = Certificates::new();
     let authority = &certificates.authority;
     let (sender, heads) = mpsc::channel();
@@ -319,7 +319,7 @@ fn a_client_of_old_proves_who_it_is() {
 }
 
 #[test]
-fn certificates_are_replaced_while_clients_of_old_come() {
+fn certificates_are_replaced_while_old_tls_clients_connect() {
     let certificates = Certificates::new();
     let next = certificates.authority.issue_rsa(&["old.test"]);
     let before = fingerprint(&certificates.old);
@@ -352,7 +352,7 @@ fn certificates_are_replaced_while_clients_of_old_come() {
 }
 
 #[test]
-fn servers_of_old_are_met_where_that_is_asked_for() {
+fn servers_with_old_tls_are_reached_if_the_route_allows_it() {
     let certificates = Certificates::new();
     let (authority, old) = (&certificates.authority, &certificates.old);
     // One server for each case: it serves connections one after the other.
@@ -401,7 +401,7 @@ fn servers_of_old_are_met_where_that_is_asked_for() {
         ),
         (
             "min_version = \"1.0\", server_name = \"old.test\", pin = \"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"",
-            "has another key than those that are pinned",
+            "has a key that is not pinned",
         ),
     ] {
         let (_openssl, port) = openssl();
@@ -413,7 +413,7 @@ fn servers_of_old_are_met_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_scanner_finds_nothing_but_the_versions_that_were_asked_for() {
+fn a_scanner_finds_only_the_configured_versions() {
     let certificates = Certificates::new();
     let today = certificates.serve("min_version = \"1.2\"");
     for (server, versions) in [
@@ -426,7 +426,7 @@ fn a_scanner_finds_nothing_but_the_versions_that_were_asked_for() {
 }
 
 #[test]
-fn browsers_of_2011_and_of_today_share_the_port() {
+fn browsers_of_2011_and_current_ones_share_the_port() {
     let certificates = Certificates::new();
     let mut server = certificates.serve_old();
     let port = server.address.port().to_string();

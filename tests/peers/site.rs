@@ -39,7 +39,7 @@ const CHATTERS: [(&str, &str, &str); 3] = [
 ];
 
 #[test]
-fn every_kind_of_target_is_used_at_once_behind_one_port() {
+fn every_kind_of_target_is_used_simultaneously_behind_one_port() {
     let (Some(of_today), Some(of_2010)) = (serve("ws"), serve("hixie-76")) else {
         return;
     };

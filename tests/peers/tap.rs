@@ -11,7 +11,7 @@ use polysock_test_support::server::Server;
 use super::super::{POLYSOCK, replay};
 
 #[test]
-fn what_phantomjs_says_through_us_is_played_again() {
+fn a_tapped_session_of_phantomjs_replays() {
     let echo = POLYSOCK.serve(&["--app", "echo"]);
     let directory = POLYSOCK.directory("tap-phantomjs");
     let control = format!("unix:{}", directory.join("control.sock").display());

@@ -12,7 +12,7 @@ use polysock_test_support::process::Process;
 use crate::POLYSOCK;
 
 #[test]
-fn websocket_servers_are_reached_within_tls() {
+fn websocket_servers_are_reached_over_tls() {
     let authority = Authority::new();
     let identity = authority.issue(&["localhost"]);
     let variables = [

@@ -26,7 +26,7 @@ fn connect_from(address: [u8; 4], to: SocketAddr) -> Client {
 }
 
 #[test]
-fn silent_connections_keep_nobody_out() {
+fn silent_connections_do_not_block_other_clients() {
     let mut server = POLYSOCK.serve_under(&["--nofile=1024"], &["--app", "echo"]);
     let silent: Vec<_> = (0..1100).map(|_| server.connect()).collect();
     let came = Instant::now();
@@ -41,7 +41,7 @@ fn silent_connections_keep_nobody_out() {
 }
 
 #[test]
-fn with_as_many_websockets_as_there_may_be_the_next_is_told() {
+fn a_client_over_the_descriptor_limit_gets_503() {
     let mut server = POLYSOCK.serve_under(&["--nofile=1024"], &["--app", "echo"]);
     let (mut open, mut refused) = (Vec::new(), 0);
     for _ in 0..1100 {
@@ -70,7 +70,7 @@ fn with_as_many_websockets_as_there_may_be_the_next_is_told() {
 }
 
 #[test]
-fn who_is_refused_is_told_in_what_it_speaks() {
+fn a_refused_client_gets_503_in_its_protocol() {
     let server = POLYSOCK.echo(&["--max-connections", "1"]);
     let _open = server.websocket();
     let hixie_76 = [HIXIE_76.as_bytes(), HIXIE_76_BODY].concat();
@@ -122,7 +122,7 @@ fn one_worker(arguments: &[&str]) -> Server {
 }
 
 #[test]
-fn the_oldest_whose_request_has_not_come_goes_first() {
+fn the_oldest_connection_without_a_complete_request_is_displaced_first() {
     let server = one_worker(&["--max-handshakes", "2"]);
     let mut open = server.websocket();
     let mut half = server.connect();
@@ -151,7 +151,7 @@ fn a_preface_of_http2_is_no_request() {
 }
 
 #[test]
-fn websockets_on_streams_are_connections() {
+fn websockets_on_streams_count_as_connections() {
     http2::run(async {
         let server = POLYSOCK.echo(&["--max-connections", "3"]);
         let mut peer = http2::Peer::connect(server.address).await;
@@ -179,7 +179,7 @@ fn websockets_on_streams_are_connections() {
 }
 
 #[test]
-fn this_machine_has_as_many_connections_as_it_likes() {
+fn loopback_clients_are_exempt_from_the_limit_per_address() {
     let server = POLYSOCK.echo(&["--max-connections-per-address", "1"]);
     let _open = [server.websocket(), server.websocket()];
 }
@@ -219,7 +219,7 @@ fn connections_that_are_not_opened_are_counted_once_a_second() {
 }
 
 #[test]
-fn connections_that_cannot_be_accepted_are_told_once_a_second() {
+fn failed_accepts_are_logged_once_a_second() {
     const WATCHED: Duration = Duration::from_secs(3);
     let unlimited = ["--app", "echo", "--max-connections", "none"];
     let mut server = POLYSOCK.serve_under(&["--nofile=48"], &unlimited);
@@ -249,7 +249,7 @@ fn the_limit_of_descriptors_is_raised() {
 }
 
 #[test]
-fn who_may_not_come_is_closed_and_counted() {
+fn a_denied_client_is_refused_and_counted() {
     let mut server = POLYSOCK.echo(&["--deny", "127.0.0.2,10.0.0.0/8", "--forwarded", "127.0.0.1"]);
     drop(server.websocket());
     connect_from([127, 0, 0, 2], server.address).gone();
@@ -275,7 +275,7 @@ fn who_may_not_come_is_closed_and_counted() {
 }
 
 #[test]
-fn who_comes_too_fast_is_told_and_counted() {
+fn a_client_over_the_rate_limit_is_refused_and_counted() {
     for (flag, reason, count) in [
         (
             "--max-connections-per-second",

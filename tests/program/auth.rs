@@ -43,7 +43,7 @@ fn told(server: &Server, request: &str, fields: &str) -> String {
 }
 
 #[test]
-fn a_password_is_asked_for_by_a_route_that_says_so() {
+fn a_route_with_basic_authentication_demands_a_password() {
     let routes = "[defaults]\nauth.basic = { file = \"users\", realm = \"meters\" }\n\
          [[route]]\npath = \"/open\"\ntarget = \"app:echo\"\nauth = \"none\"\n\
          [[route]]\ntarget = '''exec:sh -c \"echo user=$$REMOTE_USER; cat -u\"'''\n";
@@ -74,7 +74,7 @@ fn a_password_is_asked_for_by_a_route_that_says_so() {
 }
 
 #[test]
-fn a_token_is_hidden_wherever_it_is_and_its_claims_go_on() {
+fn a_token_is_masked_everywhere_and_its_claims_are_passed_on() {
     let upstream = serve_fields();
     let routes = format!(
         "[[route]]\ntarget = \"ws://{}/\"\nprotocols = \"all\"\n\
@@ -141,7 +141,7 @@ fn endpoint() -> SocketAddr {
 }
 
 #[test]
-fn an_endpoint_lets_in_and_its_fields_go_on() {
+fn an_endpoint_admits_clients_and_its_fields_are_passed_on() {
     let endpoint = endpoint();
     let routes = format!(
         "[[route]]\ntarget = '''exec:sh -c \"echo user=$$REMOTE_USER; cat -u\"'''\n\
@@ -172,7 +172,7 @@ fn serve_fields() -> Server {
 }
 
 #[test]
-fn a_file_that_is_of_no_use_is_told_before_anything_is_served() {
+fn an_invalid_password_file_is_reported_at_startup() {
     let directory = POLYSOCK.directory("auth-check");
     let text = "[[route]]\ntarget = \"app:chat\"\nauth.basic.file = \"users\"\n";
     fs::write(directory.join("polysock.toml"), text).unwrap();
@@ -185,15 +185,14 @@ fn a_file_that_is_of_no_use_is_told_before_anything_is_served() {
             .current_dir(&directory);
         let run = program::run(&mut command_line, PATIENCE, Input::NOTHING);
         assert_eq!(run.code, Some(78), "{}", run.stderr);
-        let said = "`users`: line 1: the password is plain text, or hashed in a way that is not known here: write \
-                    it anew with `htpasswd -B`";
+        let said = "`users`: line 1: the password is in plain text or in an unknown hash format: create a new hash with `htpasswd -B`";
         assert!(run.stderr.contains(said), "{}", run.stderr);
         assert!(!run.stderr.contains("secret"), "{}", run.stderr);
     }
 }
 
 #[test]
-fn credentials_in_plain_text_are_warned_of_where_others_may_listen() {
+fn plain_text_credentials_cause_a_warning_unless_local_or_secure() {
     let directory = scratch("auth-plain");
     let _ = fs::create_dir_all(&directory);
     fs::write(directory.join("users"), ANN).unwrap();

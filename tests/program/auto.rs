@@ -129,14 +129,14 @@ async fn every_protocol_is_found_whatever_the_others_are_answered_with() {
             for _ in 0..2 {
                 echoes(&gateway).await;
             }
-            let line = gateway.log_line("learned what the upstream speaks");
+            let line = gateway.log_line("learned the upstream's protocol");
             assert!(line.contains(protocol), "{answer:?}: {line}");
         }
     }
 }
 
 #[tokio::test]
-async fn clients_that_come_together_learn_once() {
+async fn simultaneous_clients_share_one_detection() {
     let server = Picky::start(Spoken {
         protocol: "hixie-76",
         answer: ANSWERS[1],
@@ -149,7 +149,7 @@ async fn clients_that_come_together_learn_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_another_is_learned_anew() {
+async fn a_server_that_changes_its_protocol_is_detected_again() {
     let spoken = |protocol, answer| Spoken { protocol, answer };
     let server = Picky::start(spoken("rfc6455", ANSWERS[1]));
     let gateway = server.gateway(&["--connect-timeout", "1s"]);
@@ -170,7 +170,7 @@ async fn a_server_that_speaks_another_is_learned_anew() {
 }
 
 #[test]
-fn what_an_application_says_is_passed_on_and_nothing_is_learned_of_it() {
+fn refusals_of_the_application_are_passed_on_and_not_learned_from() {
     for (status, count) in [
         (401, 1),
         (403, 1),
@@ -200,7 +200,7 @@ fn what_an_application_says_is_passed_on_and_nothing_is_learned_of_it() {
 }
 
 #[test]
-fn one_that_is_not_there_is_asked_once_and_one_that_is_silent_in_bounded_time() {
+fn an_unreachable_server_is_a_502_and_a_silent_one_a_504() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws+auto://{}/", listener.local_addr().unwrap());
     let gateway = POLYSOCK.serve(&[&url, "--connect-timeout", "500ms"]);

@@ -140,7 +140,7 @@ fn counts_the_bytes_of_a_stream_whatever_messages_they_are_in() {
 }
 
 #[test]
-fn reports_to_people() {
+fn prints_a_readable_report() {
     let server = POLYSOCK.echo(&[]);
     let url = format!("ws+hixie76://{}/", server.address);
     let run = run(&[&url, "--duration", "100ms"]);
@@ -222,7 +222,7 @@ fn names_a_server_that_does_not_echo() {
 }
 
 #[test]
-fn counts_the_connections_that_fail_and_goes_on() {
+fn counts_failed_connections_and_continues() {
     let opened = AtomicU32::new(0);
     // The first connection is refused, the second is closed after an answer, and the others are
     // served.
@@ -279,7 +279,7 @@ fn ends_with_3_when_nothing_listens() {
 fn names_the_cause_of_wrong_usage() {
     for (arguments, part) in [
         (&["http://127.0.0.1/"][..], "is no WebSocket URL"),
-        (&["ws+hixie77://127.0.0.1"], "`hixie77` is no protocol"),
+        (&["ws+hixie77://127.0.0.1"], "`hixie77` is not a protocol"),
         (&["ws://a", "--protocol", "hixie77"], "no such protocol"),
         (&["ws://a", "--connections", "0"], "--connections <COUNT>"),
         (&["ws://a", "--in-flight", "0"], "--in-flight <COUNT>"),

@@ -35,7 +35,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_server_has_it_and_a_client_trusts_it() {
+fn a_self_signed_certificate_is_served_and_trusted() {
     for (name, arguments, flags, hosts, others) in [
         (
             "cert-default",
@@ -106,14 +106,14 @@ fn a_server_has_it_and_a_client_trusts_it() {
         for host in others {
             let told = connect(host, &["--cacert", ca]);
             assert_eq!(told.code, Some(3), "{host}");
-            let problem = format!("its certificate is not for {host}, but for");
+            let problem = format!("the server's certificate is not for {host}, but for");
             assert!(told.stderr.contains(&problem), "{}", told.stderr);
         }
     }
 }
 
 #[test]
-fn the_key_is_for_its_owner_alone_and_nothing_is_replaced_unasked() {
+fn the_key_is_private_and_no_file_is_replaced_by_default() {
     let directory = POLYSOCK.directory("cert-files");
     let (certificate, key) = (
         directory.join("polysock.pem"),
@@ -128,12 +128,12 @@ fn the_key_is_for_its_owner_alone_and_nothing_is_replaced_unasked() {
 
     let refused = self_signed(&directory, &[]);
     assert_eq!(refused.code, Some(1));
-    let problem = "polysock.key is there already: name another file, or replace it with --force";
+    let problem = "polysock.key already exists: choose another file, or replace it with --force";
     assert!(refused.stderr.contains(problem), "{}", refused.stderr);
     // An existing certificate alone is refused too.
     let refused = self_signed(&directory, &["--key", "other.key"]);
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("polysock.pem is there already"));
+    assert!(refused.stderr.contains("polysock.pem already exists"));
     assert!(!directory.join("other.key").exists());
     assert_eq!(read(), first);
 
@@ -150,7 +150,7 @@ fn the_key_is_for_its_owner_alone_and_nothing_is_replaced_unasked() {
 }
 
 #[test]
-fn what_cannot_be_is_told() {
+fn invalid_arguments_are_reported() {
     let directory = POLYSOCK.directory("cert-wrong");
     for (arguments, code, problem) in [
         (
@@ -180,7 +180,7 @@ fn what_cannot_be_is_told() {
         (
             &["--force", "--key", "./polysock.pem"],
             1,
-            "polysock.pem is there already",
+            "polysock.pem already exists",
         ),
     ] {
         let run = self_signed(&directory, arguments);

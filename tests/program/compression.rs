@@ -119,7 +119,7 @@ async fn every_kind_is_compressed_on_the_wire() {
 }
 
 #[tokio::test]
-async fn any_kind_before_is_relayed_to_any_kind_behind() {
+async fn every_client_compression_is_relayed_to_every_upstream_compression() {
     let server = POLYSOCK.echo(&["--context-takeover", "--max-message", "64MiB"]);
     for behind in KINDS {
         for before in KINDS {
@@ -137,7 +137,7 @@ async fn any_kind_before_is_relayed_to_any_kind_behind() {
 }
 
 #[tokio::test]
-async fn an_upstream_is_offered_nothing_unless_that_is_asked_for() {
+async fn an_upstream_is_offered_no_compression_by_default() {
     let server = POLYSOCK.echo(&["--max-message", "64MiB"]);
     let middle = middle(server.address, KINDS[1]);
     let gateway = POLYSOCK.serve(&[&format!("ws://{}", middle.address)]);

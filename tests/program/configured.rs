@@ -31,7 +31,7 @@ fn asks_for(path: &str) -> String {
 }
 
 #[test]
-fn a_token_leads_where_it_may_and_no_further() {
+fn a_token_reaches_only_permitted_targets() {
     let screen = raw_echo_server();
     let tokens =
         format!("s3cr3t-in: {screen}\ns3cr3t-out: 10.99.88.77:5900\ns3cr3t-name: desk.invalid:1\n");
@@ -74,7 +74,7 @@ fn a_token_leads_where_it_may_and_no_further() {
 }
 
 #[test]
-fn the_log_says_what_stands_behind_a_route_unless_it_is_told_not_to() {
+fn the_log_names_the_target_of_a_route_unless_disabled() {
     let echo = POLYSOCK.echo(&[]);
     let address = echo.address;
     let routes = format!(

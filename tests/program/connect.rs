@@ -31,7 +31,7 @@ fn talks_to_an_echo_in_every_protocol() {
 }
 
 #[test]
-fn speaks_the_protocol_it_was_told_to() {
+fn speaks_the_requested_protocol() {
     let mut server = POLYSOCK.echo(&[]);
     for protocol in PROTOCOLS {
         let url = format!("ws://{}/where", server.address);
@@ -58,7 +58,7 @@ fn carries_bytes_in_rfc6455() {
 }
 
 #[test]
-fn says_that_a_line_is_no_text() {
+fn reports_a_line_that_is_no_utf_8() {
     let server = POLYSOCK.echo(&[]);
     let url = format!("ws://{}/", server.address);
     let run = POLYSOCK.run(&["connect", &url], Input::Bytes(b"a\n\xff\nb\n"));
@@ -77,7 +77,7 @@ fn says_that_bytes_cannot_be_sent_in_hixie_76() {
 }
 
 #[test]
-fn names_the_origin_it_was_told_to() {
+fn sends_the_given_origin() {
     let mut server = POLYSOCK.echo(&["--origin", "http://page.example"]);
     let url = format!("ws://{}/", server.address);
     let arguments = ["connect", "--origin", "http://page.example", &url];
@@ -110,7 +110,7 @@ fn exits_with_3_where_it_is_refused() {
 }
 
 #[test]
-fn exits_as_the_server_closes() {
+fn the_exit_status_depends_on_the_close_code() {
     for (protocol, code, exit) in [
         ("rfc6455", 1000, 0),
         ("rfc6455", 1001, 0),
@@ -132,7 +132,7 @@ fn exits_as_the_server_closes() {
 }
 
 #[test]
-fn a_servers_reason_does_not_steer_the_terminal() {
+fn a_close_reason_is_printed_without_control_characters() {
     let url = format!(
         "ws://{}/",
         closing_server(4000, "\x1b[2J\u{9b}2J\u{202e}\r\n*")

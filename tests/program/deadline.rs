@@ -49,9 +49,9 @@ fn assert_ends_at_its_deadline(mut server: Server) {
 }
 
 #[test]
-fn it_ends_at_the_deadline_while_upstreams_flood() {
+fn the_server_ends_at_the_deadline_while_upstreams_flood() {
     alone(
-        "deadline::it_ends_at_the_deadline_while_upstreams_flood",
+        "deadline::the_server_ends_at_the_deadline_while_upstreams_flood",
         || {
             let url = format!("tcp://{}", flood());
             let server = POLYSOCK.serve(&[&url, "--shutdown-timeout", "1s"]);
@@ -68,8 +68,8 @@ fn it_ends_at_the_deadline_while_upstreams_flood() {
 }
 
 #[test]
-fn it_ends_at_the_deadline_while_clients_flood_a_broadcast() {
-    let name = "deadline::it_ends_at_the_deadline_while_clients_flood_a_broadcast";
+fn the_server_ends_at_the_deadline_while_clients_flood_a_broadcast() {
+    let name = "deadline::the_server_ends_at_the_deadline_while_clients_flood_a_broadcast";
     alone(name, || {
         let server = POLYSOCK.serve(&["--app", "broadcast", "--shutdown-timeout", "1s"]);
         let clients: Vec<_> = (0..CROWD).map(|_| server.websocket()).collect();
@@ -80,8 +80,8 @@ fn it_ends_at_the_deadline_while_clients_flood_a_broadcast() {
 }
 
 #[test]
-fn nothing_listens_from_the_signal_on_however_busy_it_is() {
-    let name = "deadline::nothing_listens_from_the_signal_on_however_busy_it_is";
+fn a_busy_server_stops_listening_at_the_signal() {
+    let name = "deadline::a_busy_server_stops_listening_at_the_signal";
     alone(name, || {
         let server = POLYSOCK.serve(&["--app", "broadcast", "--shutdown-timeout", "1s"]);
         let readers: Vec<_> = (0..500).map(|_| server.websocket()).collect();

@@ -10,7 +10,7 @@ use polysock_test_support::program::Input;
 use crate::POLYSOCK;
 
 #[test]
-fn a_flag_that_is_named_accepts() {
+fn the_advised_flag_accepts_the_handshake() {
     let directory = POLYSOCK.directory("explain/flags");
     let corpus = texts();
     let text = |name: &str| {
@@ -103,7 +103,7 @@ fn shows_no_secret_of_a_request_or_its_answer() {
 }
 
 #[test]
-fn an_origin_that_is_named_can_be_listed() {
+fn the_advised_origin_can_be_listed() {
     for (origin, flag) in [
         ("http://a.example:80/", "--origin http://a.example"),
         ("A.example", "--origin http://a.example"),
@@ -119,7 +119,7 @@ fn an_origin_that_is_named_can_be_listed() {
 }
 
 #[test]
-fn the_exit_status_says_what_would_become_of_it() {
+fn the_exit_status_distinguishes_refused_from_unreadable_input() {
     let noise = Connection::open("127.0.0.1:50000", "127.0.0.1:80", [7, 9]);
     let noise = pcap(Link::Raw, usize::MAX, &noise.packets);
     for (bytes, code, said) in [
@@ -131,17 +131,17 @@ fn the_exit_status_says_what_would_become_of_it() {
         (
             b"\x16\x03\x01\x00",
             1,
-            "closed without an answer: TLS is not spoken",
+            "closed without an answer: TLS is not enabled",
         ),
         (
             b"PRI * HTTP/2.0\r\n",
             2,
-            "not understood: each of its streams has a request",
+            "not understood: only requests of HTTP/1 are explained",
         ),
         (
             b"SSH-2.0-x\r\n",
             2,
-            "not understood: the bytes begin neither HTTP nor TLS",
+            "not understood: the bytes are neither HTTP nor TLS",
         ),
         (b"", 2, "not understood: there are no bytes"),
         (
@@ -190,7 +190,7 @@ fn json_has_the_members_of_its_schema() {
     assert_eq!(explained["rules"].as_array().unwrap().len(), 6);
     assert_eq!(
         explained["protocols"][10]["why"],
-        "its Sec-WebSocket-Version is another"
+        "its Sec-WebSocket-Version is a different one"
     );
     let answer = explained["answer"].as_str().unwrap();
     assert!(
@@ -250,7 +250,7 @@ fn empty_lines_before_a_request_are_ignored() {
 }
 
 #[test]
-fn a_long_head_is_mended_by_an_option() {
+fn an_option_accepts_a_longer_head() {
     let head = with(RFC6455, &format!("Cookie: {}\r\n", "x".repeat(20_000)));
     let run = |flags: &[&str]| {
         let arguments = [&["explain", "-"], flags].concat();

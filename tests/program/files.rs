@@ -110,7 +110,7 @@ fn a_path_is_a_file_with_its_type_or_nothing() {
 }
 
 #[test]
-fn a_client_gets_what_it_does_not_have_yet() {
+fn conditional_and_range_requests_are_answered() {
     let (root, server) = site("conditions");
     let get = GET.replacen('/', "/inside", 1);
     let (_, head) = server.answers(&get, 200);
@@ -178,7 +178,7 @@ fn a_client_gets_what_it_does_not_have_yet() {
 }
 
 #[test]
-fn a_compressed_sibling_stands_for_a_file_where_it_is_taken() {
+fn a_compressed_sibling_of_a_file_is_served_if_the_client_accepts_it() {
     let (_, server) = site("compressed");
     let get = GET.replacen('/', "/app.js", 1);
     let mut tags = Vec::new();
@@ -206,7 +206,7 @@ fn a_compressed_sibling_stands_for_a_file_where_it_is_taken() {
 }
 
 #[test]
-fn only_get_and_head_are_answered_and_no_websocket() {
+fn files_are_served_only_for_get_and_head() {
     let (_, server) = site("methods");
     let (mut client, head) = server.answers(GET.replace("GET", "HEAD"), 200);
     assert_eq!(field(&head, "Content-Length"), Some("9"));
@@ -255,7 +255,7 @@ fn a_gib_is_served_in_bounded_memory() {
 }
 
 #[test]
-fn a_file_that_gets_shorter_breaks_off() {
+fn a_file_that_shrinks_ends_its_response_early() {
     let (root, server) = site("shorter");
     let file = fs::File::create(root.join("large")).unwrap();
     file.set_len(64 << 20).unwrap();
@@ -266,14 +266,14 @@ fn a_file_that_gets_shorter_breaks_off() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_told() {
+fn a_missing_folder_is_reported() {
     for (url, part) in [
         ("file:", "the folder is missing: write file:DIR"),
         (
             "file:/nowhere/at/all",
             "`/nowhere/at/all`: No such file or directory",
         ),
-        ("file:/dev/null", "`/dev/null` is no folder"),
+        ("file:/dev/null", "`/dev/null` is not a folder"),
     ] {
         let run = POLYSOCK.run(
             &["serve", url],

@@ -71,7 +71,7 @@ fn a_client_that_hangs_up_ends_the_dial_in_every_protocol() {
 }
 
 #[test]
-fn what_a_client_sends_before_it_is_answered_is_kept() {
+fn messages_sent_before_the_answer_are_kept() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws+hybi10://{}", listener.local_addr().unwrap());
     let gateway = POLYSOCK.serve(&[&url]);
@@ -94,7 +94,7 @@ fn what_a_client_sends_before_it_is_answered_is_kept() {
 }
 
 #[test]
-fn a_stream_that_is_given_up_ends_the_dial_over_http2() {
+fn a_reset_stream_ends_the_dial() {
     let (upstream, events) = silent();
     let gateway = gateway(upstream);
     let fields = [("sec-websocket-version", "13")];
@@ -118,7 +118,7 @@ fn a_stream_that_is_given_up_ends_the_dial_over_http2() {
 }
 
 #[test]
-fn a_dial_that_nobody_gives_up_goes_on() {
+fn a_dial_continues_if_another_client_hangs_up() {
     let (upstream, events) = silent();
     let gateway = gateway(upstream);
     let (mut one, two) = (gateway.connect(), gateway.connect());

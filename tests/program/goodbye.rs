@@ -75,9 +75,9 @@ impl Visitor {
 }
 
 #[test]
-fn every_client_is_told_in_its_protocol_and_not_all_at_once() {
+fn clients_are_closed_in_their_protocols_and_spread_over_time() {
     // The number of descriptors of a process is limited, and other tests need some.
-    let name = "goodbye::every_client_is_told_in_its_protocol_and_not_all_at_once";
+    let name = "goodbye::clients_are_closed_in_their_protocols_and_spread_over_time";
     alone(name, tell_all);
 }
 

@@ -75,7 +75,7 @@ async fn no_opening_handshake_fails_where_targets_die_and_their_connections_are_
 }
 
 #[tokio::test]
-async fn nor_does_one_behind_a_route_of_a_file() {
+async fn no_opening_handshake_fails_behind_a_configured_route_whose_targets_die() {
     let targets = [(); 3].map(|()| POLYSOCK.echo(&[]));
     let route = format!(
         "[[route]]\nprotocols = \"all\"\nconnect_timeout = \"8s\"\n\

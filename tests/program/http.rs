@@ -52,7 +52,7 @@ fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
     assert!(missing.starts_with("HTTP/1.1 404 "), "{missing}");
     assert_eq!(
         body(&mut client, &missing),
-        "there is one page here, and not at this path\n"
+        "there is no page at this path\n"
     );
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
     let refused = client.head();
@@ -66,7 +66,7 @@ fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
 }
 
 #[test]
-fn broadcasts_to_everybody_with_binary_as_it_was_asked_for() {
+fn broadcasts_to_all_clients_with_binary_as_configured() {
     let broadcast = ["--app", "broadcast", "--protocols", "all"];
     let server = POLYSOCK.serve(&[&broadcast[..], &["--binary-over-text", "base64"]].concat());
     let (mut old, _) = server.ask(HIXIE_75);
@@ -98,7 +98,7 @@ fn broadcasts_to_everybody_with_binary_as_it_was_asked_for() {
 }
 
 #[test]
-fn takes_an_opening_handshake_behind_ordinary_requests() {
+fn takes_an_opening_handshake_after_ordinary_requests() {
     let server = POLYSOCK.serve(&["--app", "chat"]);
     let wanted = "GET /?name=NAME HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
@@ -136,7 +136,7 @@ fn takes_an_opening_handshake_behind_ordinary_requests() {
 }
 
 #[test]
-fn advises_to_upgrade_where_there_is_no_page() {
+fn advises_to_upgrade_if_there_is_no_page() {
     let server = POLYSOCK.echo(&[]);
     for request in [GET, &GET.replace("GET / ", "GET /chat?a=b ")] {
         let (mut client, head) = server.answers(request, 426);
@@ -161,7 +161,7 @@ fn answers_http_1_0_and_hangs_up() {
 }
 
 #[test]
-fn refuses_heads_that_are_too_long_in_the_first_request_and_in_those_behind_it() {
+fn refuses_heads_that_are_too_long_in_first_and_later_requests() {
     let server = POLYSOCK.serve(&["--app", "chat"]);
     let line = format!("X-Long: {}\r\n", "x".repeat(17 * 1024));
     let many: String = (0..101)
@@ -183,7 +183,7 @@ fn refuses_heads_that_are_too_long_in_the_first_request_and_in_those_behind_it()
 }
 
 #[test]
-fn a_head_may_be_as_long_as_the_port_is_told() {
+fn the_maximum_length_of_a_head_is_configurable() {
     let cookie = |len| with(RFC6455, &format!("Cookie: {}\r\n", "x".repeat(len)));
     let target = |len| RFC6455.replacen("/chat", &format!("/?{}", "x".repeat(len)), 1);
     for (flags, least, most) in [
@@ -247,7 +247,7 @@ fn gives_up_a_head_that_does_not_end() {
 }
 
 #[test]
-fn refuses_what_a_proxy_may_read_otherwise_in_every_request() {
+fn refuses_ambiguous_heads_in_every_request() {
     let server = POLYSOCK.serve(&["--app", "chat"]);
     for request in [
         "GET / HTTP/1.1\r\n\r\n",
@@ -282,7 +282,7 @@ fn ignores_empty_lines_before_any_request() {
 }
 
 #[test]
-fn says_nothing_to_what_is_no_http() {
+fn closes_connections_that_are_no_http_without_an_answer() {
     let server = POLYSOCK.echo(&[]);
     for words in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],

@@ -8,7 +8,7 @@ use polysock_test_support::opening::{
 use crate::POLYSOCK;
 
 #[test]
-fn lets_in_the_listed_origins_and_none_where_listed() {
+fn admits_the_listed_origins_and_clients_without_one_if_listed() {
     let one = POLYSOCK.echo(&["--origin", "http://a.example"]);
     let two = POLYSOCK.echo(&["--origin", "http://a.example", "--origin", "none"]);
     let any = POLYSOCK.echo(&["--origin", "*"]);

@@ -120,7 +120,7 @@ fn a_thousand_connections_of_random_bytes_leave_the_server_serving() {
 }
 
 #[test]
-fn a_client_that_pings_and_never_reads_is_not_answered_without_end() {
+fn a_client_that_pings_and_never_reads_is_held_back() {
     let server = POLYSOCK.serve(&["--app", "echo"]);
     let (before, _) = server.memory();
     let client = server.websocket();
@@ -145,7 +145,7 @@ fn a_client_that_pings_and_never_reads_is_not_answered_without_end() {
 }
 
 #[test]
-fn one_that_reads_only_when_a_whole_message_is_sent_gets_it_back() {
+fn a_client_that_reads_only_after_sending_a_whole_message_gets_it_back() {
     const LEN: usize = 32 * 1024 * 1024;
     let server = POLYSOCK.serve(&["--app", "echo", "--max-message", "64MiB"]);
     let mut client = server.websocket();
@@ -171,7 +171,7 @@ fn one_that_reads_only_when_a_whole_message_is_sent_gets_it_back() {
 }
 
 #[test]
-fn one_that_sends_messages_and_never_reads_is_held_back() {
+fn a_client_that_sends_messages_and_never_reads_is_held_back() {
     const LEN: usize = 1024 * 1024;
     let server = POLYSOCK.serve(&["--app", "echo"]);
     let (before, _) = server.memory();

@@ -24,7 +24,7 @@ fn warns_of_protocols_without_masks_where_others_may_connect() {
             "0.0.0.0:0",
             &[][..],
             unmasked,
-            "private ones, unless it says others",
+            "which are the private ones by default",
         ),
         (
             "0.0.0.0:0",
@@ -61,7 +61,7 @@ fn warns_of_protocols_without_masks_where_others_may_connect() {
 }
 
 #[test]
-fn says_why_a_client_without_masks_is_refused_and_does_not_tell_it() {
+fn logs_why_an_unmasked_client_is_refused_without_telling_it() {
     let mut server = POLYSOCK.echo(&["--proxy-protocol", "127.0.0.1"]);
     let from = |source: &str| {
         let header = format!("PROXY TCP4 {source} 192.0.2.1 51234 80\r\n");
@@ -180,7 +180,7 @@ fn shows_no_token_of_a_target() {
 }
 
 #[test]
-fn writes_the_code_that_a_close_amounts_to() {
+fn logs_the_close_code_of_each_kind_of_end() {
     let mut server = json_server();
     let mut code = |request: &[u8], words: &[u8]| {
         let (mut client, _) = server.ask(request);
@@ -201,7 +201,7 @@ fn writes_the_code_that_a_close_amounts_to() {
 }
 
 #[test]
-fn writes_a_line_for_what_it_refuses() {
+fn writes_a_line_for_each_refusal() {
     let mut server = POLYSOCK.echo(&["--origin", "http://a", "--log-format", "json"]);
     let (_, head) = server.ask(with(RFC6455, "Origin: http://b\r\n"));
     assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
@@ -217,7 +217,7 @@ fn writes_a_line_for_what_it_refuses() {
 }
 
 #[test]
-fn tells_what_a_relay_is_connected_to_and_who_has_ended_it() {
+fn logs_the_upstream_of_a_relay_and_the_side_that_ended_it() {
     let behind = POLYSOCK.echo(&["--max-message", "10"]);
     let upstream = format!("ws://user:s3cr3t@{}/?token=s3cr3t", behind.address);
     let mut server = POLYSOCK.serve(&[&upstream, "--log-format", "json"]);
@@ -280,7 +280,7 @@ fn writes_a_line_for_each_ordinary_request() {
 }
 
 #[test]
-fn writes_what_a_slow_reader_has_missed() {
+fn logs_how_much_a_slow_reader_missed() {
     for app in ["broadcast", "chat"] {
         let mut server = POLYSOCK.serve(&["--app", app, "--log-format", "json"]);
         let mut slow = server.websocket();
@@ -296,7 +296,7 @@ fn writes_what_a_slow_reader_has_missed() {
         for _ in 0..4000 {
             quick.send(&message);
         }
-        let warning = json(&server.log_line("miss what is published")).remove(0);
+        let warning = json(&server.log_line("miss publications")).remove(0);
         assert_eq!(warning["level"], "WARN", "{app}");
         assert!(warning["subscriptions"].as_u64().unwrap() >= 1, "{app}");
         slow.finish();
@@ -321,7 +321,7 @@ fn frame_of(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_request_that_is_passed_on_says_who_has_answered_it() {
+fn the_line_of_a_proxied_request_names_the_answering_server() {
     let behind = POLYSOCK.serve(&["--app", "chat"]);
     let url = format!("http://me:hush@{}/", behind.address);
     for (upstream, status, says) in [

@@ -95,7 +95,7 @@ const KINDS: [&str; 5] = [
 ];
 
 #[test]
-fn lines_about_connections_have_a_log_of_their_own() {
+fn access_lines_may_have_a_separate_log() {
     let directory = POLYSOCK.directory("access-log");
     let file = directory.join("access.log");
     let stdout = directory.join("stdout");
@@ -165,7 +165,7 @@ fn sigusr1_has_files_opened_again() {
     fs::create_dir(&log).unwrap();
     server.process.signal("USR1");
     let problem = format!(
-        "the log {} cannot be opened again, and stays as it was",
+        "the log {} cannot be reopened; the old file stays open",
         log.display()
     );
     waits_for(&place("error.log.2"), &problem);
@@ -176,7 +176,7 @@ fn sigusr1_has_files_opened_again() {
 }
 
 #[test]
-fn a_log_that_cannot_be_opened_is_told() {
+fn a_log_that_cannot_be_opened_is_an_error() {
     let directory = POLYSOCK.directory("log-unopened");
     let file = directory.join("no/such.log");
     let problem = format!(
@@ -207,7 +207,7 @@ fn a_log_that_cannot_be_opened_is_told() {
 }
 
 #[test]
-fn a_full_disk_stops_nothing_and_is_told() {
+fn a_full_disk_stops_nothing_and_is_reported() {
     let problem =
         "the log /dev/full cannot be written, and its lines are lost: No space left on device";
     let mut server = POLYSOCK.echo(&["--access-log", "/dev/full"]);
@@ -238,7 +238,7 @@ fn a_full_disk_stops_nothing_and_is_told() {
 
 /// A startup error is printed to the terminal even if the log is a file.
 #[test]
-fn why_it_does_not_start_is_told_beside_a_log_file() {
+fn a_startup_error_is_printed_in_addition_to_the_log_file() {
     let file = POLYSOCK.directory("log-of-end").join("log");
     let taken = POLYSOCK.echo(&[]);
     let address = taken.address.to_string();
@@ -305,8 +305,8 @@ fn a_reload_changes_the_level_and_nothing_else() {
     let mut server = start(None);
     write("level = \"warn,polysock=debug\"\nformat = \"json\"");
     server.signal("HUP");
-    server.log_line("`log.format` has changed, which takes a restart");
-    server.log_line("INFO the level of the log is warn,polysock=debug");
+    server.log_line("`log.format` has changed; the change needs a restart");
+    server.log_line("INFO the log level is now warn,polysock=debug");
     server.log_line("the configuration is in force");
     // The new level still permits the line that reports the end of the reload.
     write("level = \"error,polysock::serving=info\"\nformat = \"json\"");
@@ -322,6 +322,6 @@ fn a_reload_changes_the_level_and_nothing_else() {
     let mut server = start(Some("info"));
     write("level = \"error\"");
     server.signal("HUP");
-    server.log_line("the level of the log stays as RUST_LOG says");
+    server.log_line("the log level is set by RUST_LOG and does not change");
     assert!(server.stop().contains("SIGTERM"));
 }

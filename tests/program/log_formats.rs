@@ -112,7 +112,7 @@ fn the_documentation_has_the_fields_of_each_format() {
 }
 
 #[test]
-fn the_values_of_a_query_are_shown_where_that_is_asked_for() {
+fn query_values_are_logged_only_if_enabled() {
     let request = RFC6455.replace("/chat", "/chat?token=s3cr3t&room=7&x");
     for (arguments, shown) in [
         (&["--log-query"][..], "target=\"/chat?token=***&room=7&x\""),

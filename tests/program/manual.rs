@@ -10,7 +10,7 @@ use polysock_test_support::program::{self, Input};
 use crate::POLYSOCK;
 
 #[test]
-fn each_command_has_a_page() {
+fn each_command_has_a_manual_page() {
     let out = POLYSOCK.directory("manual").join("pages");
     let mut command = POLYSOCK.command();
     command.args(["man", "--out", out.to_str().unwrap()]);

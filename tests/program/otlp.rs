@@ -192,7 +192,7 @@ fn a_handshake_is_a_span_and_the_close_another_that_is_linked_to_it() {
 }
 
 #[test]
-fn what_no_collector_takes_is_told_and_keeps_nobody_waiting() {
+fn spans_without_a_collector_are_reported_and_delay_nothing() {
     // The first collector does not listen, or the second does not answer.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -50,7 +50,7 @@ fn assert_answered(address: SocketAddr, handshakes: &[Vec<u8>], status: u16) {
 }
 
 #[test]
-fn a_page_of_the_host_that_is_asked_for_is_let_in_in_every_protocol() {
+fn a_page_of_the_requested_host_is_admitted_in_every_protocol() {
     let server = POLYSOCK.echo(&["--origin", "same-origin"]);
     for (host, origin, status) in [
         ("a.example:8080", "http://a.example:8080", 101),
@@ -70,7 +70,7 @@ fn a_page_of_the_host_that_is_asked_for_is_let_in_in_every_protocol() {
 }
 
 #[test]
-fn the_host_is_the_one_that_a_trusted_proxy_names_and_no_other() {
+fn only_a_trusted_proxy_may_name_the_host() {
     let trusting = ["--origin", "same-origin", "--forwarded", "127.0.0.1"];
     let trusting = POLYSOCK.echo(&trusting);
     let other = POLYSOCK.echo(&["--origin", "same-origin"]);
@@ -91,7 +91,7 @@ fn the_host_is_the_one_that_a_trusted_proxy_names_and_no_other() {
 }
 
 #[test]
-fn pages_of_the_hosts_below_one_are_let_in() {
+fn pages_of_subdomains_are_admitted_by_a_wildcard() {
     let server = POLYSOCK.echo(&["--origin", "https://*.a.example"]);
     for (origin, status) in [
         ("https://b.a.example", 101),
@@ -107,14 +107,14 @@ fn pages_of_the_hosts_below_one_are_let_in() {
 }
 
 #[test]
-fn a_page_without_a_name_is_let_in_where_it_is_listed() {
+fn a_null_origin_is_admitted_if_it_is_listed() {
     let server = POLYSOCK.echo(&["--origin", "null"]);
     assert_answered(server.address, &handshakes("a.example", "null", ""), 101);
     assert_answered(server.address, &handshakes("a.example", "", ""), 403);
 }
 
 #[test]
-fn on_streams_of_http2_it_is_the_same() {
+fn origins_are_checked_on_http2_streams() {
     let server = POLYSOCK.echo(&["--origin", "same-origin"]);
     http2::run(async move {
         let mut peer = http2::Peer::connect(server.address).await;
@@ -149,7 +149,7 @@ fn policy_of(domains: &[&str]) -> String {
 }
 
 #[test]
-fn the_policy_of_flash_has_the_domains_that_are_let_in() {
+fn the_flash_policy_lists_the_admitted_domains() {
     let origins = "--origin http://a.example --origin https://b.example:8443 --origin https://*.c.example \
         --origin null --origin same-origin --flash-policy";
     let origins: Vec<_> = origins.split_whitespace().collect();
@@ -164,7 +164,7 @@ fn the_policy_of_flash_has_the_domains_that_are_let_in() {
 }
 
 #[test]
-fn the_policy_of_flash_has_no_domain_that_some_route_keeps_out() {
+fn the_flash_policy_excludes_domains_that_any_route_refuses() {
     let route = "[[route]]\ntarget = \"app:echo\"\n";
     let routes = format!(
         "flash_policy = true\n{route}path = \"/any\"\n\
@@ -178,11 +178,14 @@ fn the_policy_of_flash_has_no_domain_that_some_route_keeps_out() {
     let mut server = POLYSOCK.echo(&["--flash-policy", "--origin", "same-origin"]);
     assert_eq!(flash_policy(&server), policy_of(&[]));
     let log = server.stop();
-    assert!(log.contains("the policy of Flash lets nobody in"), "{log}");
+    assert!(
+        log.contains("the Flash socket policy allows no domain"),
+        "{log}"
+    );
 }
 
 #[test]
-fn a_server_for_others_than_this_machine_warns_of_routes_that_let_any_page_in() {
+fn a_public_server_warns_of_routes_that_admit_any_origin() {
     let chat = ["--app", "echo", "--protocols", "modern"];
     for (listen, more, is_warned) in [
         ("0.0.0.0:0", &[][..], true),

@@ -137,7 +137,7 @@ fn scripted(answer: &'static str) -> String {
 }
 
 #[test]
-fn a_refusal_leaves_behind_what_is_of_one_connection_and_is_framed_anew() {
+fn a_refusal_loses_its_hop_by_hop_fields_and_is_framed_again() {
     let upstream = scripted(
         "HTTP/1.1 503 Too Busy\r\n\
          Connection: keep-alive, X-Hop\r\n\
@@ -169,7 +169,7 @@ fn a_refusal_leaves_behind_what_is_of_one_connection_and_is_framed_anew() {
 }
 
 #[test]
-fn a_refusal_whose_body_breaks_off_is_passed_on_without_it() {
+fn a_refusal_with_a_truncated_body_is_passed_on_without_it() {
     let upstream = scripted(
         "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Type: text/html\r\n\
          Content-Encoding: gzip\r\nContent-Length: 1000\r\n\r\nhalf",
@@ -243,7 +243,7 @@ fn seen(gateway: &polysock_test_support::server::Server, request: &str) -> Strin
 }
 
 #[test]
-fn an_upstream_is_told_all_end_to_end_fields_and_who_asks() {
+fn an_upstream_receives_all_end_to_end_fields_and_the_client_address() {
     let server = repeating();
     for protocol in PROTOCOLS {
         let url = format!("ws+{}://{server}", protocol.name().replace('-', ""));
@@ -280,7 +280,7 @@ fn an_upstream_is_told_all_end_to_end_fields_and_who_asks() {
 }
 
 #[test]
-fn an_upstream_is_told_who_asks_in_every_protocol_and_over_http2() {
+fn an_upstream_receives_the_client_address_in_every_protocol_and_over_http2() {
     let url = format!("ws://{}", repeating());
     let gateway = POLYSOCK.serve(&["--protocols", "all", "--secure", &url]);
     for protocol in PROTOCOLS {
@@ -306,7 +306,7 @@ fn an_upstream_is_told_who_asks_in_every_protocol_and_over_http2() {
 }
 
 #[test]
-fn what_a_trusted_proxy_in_front_says_of_a_client_is_kept() {
+fn forwarding_fields_of_a_trusted_proxy_are_kept() {
     let arguments = ["--forwarded", "127.0.0.0/8"];
     let gateway = POLYSOCK.serve(&[&arguments[..], &[&format!("ws://{}", repeating())]].concat());
     let request = with(
@@ -322,7 +322,7 @@ fn what_a_trusted_proxy_in_front_says_of_a_client_is_kept() {
 }
 
 #[test]
-fn what_a_stranger_says_of_himself_is_dropped() {
+fn forwarding_fields_of_an_untrusted_client_are_dropped() {
     let gateway = POLYSOCK.serve(&[&format!("ws://{}", repeating())]);
     let request = with(
         RFC6455,

@@ -98,7 +98,7 @@ fn rules_hold_for_requests_that_a_proxy_passes_on_and_on_streams_of_http2() {
 }
 
 #[test]
-fn a_rule_for_the_log_says_whom_it_would_refuse() {
+fn a_log_only_rule_logs_clients_that_it_would_refuse() {
     let routes = "[[route]]\nname = \"old\"\ntarget = \"app:echo\"\npolicy = [\n\
         { name = \"try\", protocols = \"rfc6455\", log_only = true },\n\
         { protocols = \"hybi-10\", log_only = true },\n{ protocols = \"hybi-10\" } ]\n";

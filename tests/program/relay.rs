@@ -20,7 +20,7 @@ use crate::POLYSOCK;
 const MIB: usize = 1024 * 1024;
 
 #[test]
-fn a_frame_of_one_gib_passes_in_bounded_memory_and_is_not_waited_for() {
+fn a_frame_of_one_gib_is_relayed_in_pieces_and_bounded_memory() {
     const GIB: usize = 1024 * MIB;
     let (arrived, arrivals) = mpsc::channel();
     let url = tcp_server(move |mut stream| {
@@ -86,7 +86,7 @@ fn a_client_that_never_reads_stops_its_upstream() {
 }
 
 #[test]
-fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
+fn the_directions_of_a_relay_do_not_block_each_other() {
     // Both sides write all their data before they read. If one direction waited for the other,
     // there would be a deadlock. The socket buffers, which grow to some 20 MiB, hold only a part of
     // the data.
@@ -160,7 +160,7 @@ fn a_client_that_vanishes_ends_the_stream_of_its_upstream() {
 }
 
 #[test]
-fn an_upstream_that_is_not_there_is_a_bad_gateway() {
+fn an_unreachable_upstream_is_a_bad_gateway() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -245,7 +245,7 @@ fn an_upstreams_refusal_is_passed_on() {
 }
 
 #[tokio::test]
-async fn binary_to_a_text_protocol_is_a_close_or_base64_as_was_said() {
+async fn binary_to_a_text_protocol_is_a_close_or_base64_as_configured() {
     let server = format!("ws://{}", websocket_server());
     let closing = POLYSOCK.serve(&[&server]);
     let mut client = dial("hixie-76", &closing.address.to_string(), &[]).await;

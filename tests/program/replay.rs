@@ -19,7 +19,7 @@ use crate::POLYSOCK;
 const SAMPLE: &str = include_str!("../../compat-fixtures/rfc6455/sample.wire");
 
 #[test]
-fn the_corpus_passes_in_a_moment() {
+fn the_corpus_passes_in_every_split() {
     for split in ["as-recorded", "whole", "1", "random:7"] {
         let run = replay(&[CORPUS, "--split", split]);
         assert_eq!(run.code, Some(0), "{split}: {}", run.text());
@@ -31,7 +31,7 @@ fn the_corpus_passes_in_a_moment() {
 }
 
 #[test]
-fn a_difference_is_shown_where_it_is() {
+fn a_difference_is_shown_with_its_line() {
     let file = file("different.wire", &SAMPLE.replace("s3pPLM", "s3pPLN"));
     let run = replay(&[&file]);
     assert_eq!(run.code, Some(1));
@@ -63,7 +63,7 @@ fn a_difference_is_shown_where_it_is() {
 }
 
 #[test]
-fn what_else_may_differ_is_named() {
+fn each_difference_is_reported_with_its_place() {
     for (before, after, place) in [
         ("< \\x81\\x02hi", "< \\x81\\x02ho", "frame 1, byte 3"),
         ("< \\x81\\x02hi", "< \\x81\\x02hi\n< end", "frame 2, byte 0"),
@@ -86,7 +86,7 @@ fn what_else_may_differ_is_named() {
 }
 
 #[test]
-fn an_update_writes_what_is_and_keeps_wildcards() {
+fn an_update_writes_the_actual_output_and_keeps_wildcards() {
     let wild = SAMPLE.replace("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "\\{*}");
     let wrong = wild
         .replace("x02hi\n", "x02ho\n")
@@ -100,14 +100,14 @@ fn an_update_writes_what_is_and_keeps_wildcards() {
 }
 
 #[test]
-fn what_cannot_be_played_is_wrong_usage() {
+fn a_fixture_that_cannot_be_replayed_is_wrong_usage() {
     let broken = file("broken.wire", "> GET / HTTP/1.1\\r\\n\n~\n");
     for (arguments, words) in [
         (&["no/such.wire"][..], "no/such.wire: "),
         (&[&file("one.wire", SAMPLE), "--jobs", "0"], "--jobs"),
         (&[concat!(env!("CARGO_MANIFEST_DIR"), "/../src")], ".wire"),
         (&[CORPUS, "--split", "random:x"], "random:SEED"),
-        (&[&broken], "broken.wire:2:1: nothing is to arrive"),
+        (&[&broken], "broken.wire:2:1: nothing is expected"),
         (&[], "FIXTURE"),
     ] {
         let run = replay(arguments);
@@ -118,7 +118,7 @@ fn what_cannot_be_played_is_wrong_usage() {
 
 /// Over TCP, with nonces of the server's own.
 #[test]
-fn a_gateway_on_a_socket_passes_what_does_not_hang_on_its_nonce() {
+fn a_gateway_over_tcp_passes_all_fixtures_that_need_no_fixed_nonce() {
     let site = Site::new(echo).with_settings(SiteSettings {
         compression: None,
         ..SiteSettings::default()
@@ -150,7 +150,7 @@ fn a_gateway_on_a_socket_passes_what_does_not_hang_on_its_nonce() {
 }
 
 #[test]
-fn a_foreign_server_is_judged_by_what_its_answer_means() {
+fn a_foreign_server_is_judged_by_the_meaning_of_its_answer() {
     let good = "HTTP/1.1 101 Web Sockets, why not\r\nserver: foreign\r\nCONNECTION: keep-alive, upgrade\r\n\
                 Sec-WebSocket-Protocol: chat\r\nupgrade: WebSocket\r\n\
                 sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
@@ -198,7 +198,7 @@ fn a_foreign_server_is_judged_by_what_its_answer_means() {
 
 /// The line splits of the fixture do not affect the comparison, nor does the text of a refusal.
 #[test]
-fn a_foreign_head_ends_where_it_ends() {
+fn a_foreign_head_is_compared_up_to_its_own_end() {
     let good = "HTTP/1.1 101 Fine\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                 Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\
                 \r\n\x01";

@@ -44,7 +44,7 @@ fn serve(directory: &Path, socket: &str, variables: &[(&str, &str)]) -> Server {
 }
 
 #[test]
-fn it_is_told_of_the_start_of_reloads_and_of_the_end() {
+fn the_manager_is_notified_of_start_reload_and_shutdown() {
     let directory = POLYSOCK.directory("service-manager");
     let path = directory.join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
@@ -82,7 +82,7 @@ fn monotonic() -> u64 {
 }
 
 #[test]
-fn its_watchdog_hears_of_the_process_again_and_again() {
+fn the_watchdog_is_notified_periodically() {
     let directory = POLYSOCK.directory("service-watchdog");
     let name = format!("polysock-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
@@ -104,7 +104,7 @@ fn its_watchdog_hears_of_the_process_again_and_again() {
 }
 
 #[test]
-fn a_manager_that_is_not_there_is_told_of_in_the_log() {
+fn an_unreachable_service_manager_is_logged() {
     let directory = POLYSOCK.directory("service-none");
     let mut server = serve(&directory, "/nowhere/at-all", &[]);
     let line = server.log_line("NOTIFY_SOCKET");

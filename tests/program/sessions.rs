@@ -50,7 +50,7 @@ fn serve_sessions(name: &str, upstream: &Server, folder: &Path) -> Server {
 }
 
 #[test]
-fn clients_of_every_kind_come_with_their_session_or_not_at_all() {
+fn clients_of_every_kind_are_passed_on_with_their_session_or_refused() {
     let folder = sessions("session-files", "user_id|i:42;");
     let upstream = serve_fields("session-fields");
     let mut server = serve_sessions("session-gateway", &upstream, &folder);
@@ -103,7 +103,7 @@ fn clients_of_every_kind_come_with_their_session_or_not_at_all() {
     for part in [
         "store=\"files:",
         "session=\"0123…\"",
-        "error=byte 29 is no part of a value that PHP serializes",
+        "error=byte 29 is not part of a value serialized by PHP",
     ] {
         assert!(line.contains(part), "no {part} in {line}");
     }
@@ -114,7 +114,7 @@ fn clients_of_every_kind_come_with_their_session_or_not_at_all() {
 }
 
 #[test]
-fn what_is_of_no_use_is_told_before_anything_is_served() {
+fn unusable_session_settings_are_reported_at_startup() {
     let directory = POLYSOCK.directory("session-check");
     fs::write(directory.join("empty"), "\n").unwrap();
     for (session, said) in [
@@ -122,14 +122,14 @@ fn what_is_of_no_use_is_told_before_anything_is_served() {
             "url = \"files:/nowhere/at-all\"",
             "`/nowhere/at-all`: No such file or directory",
         ),
-        ("url = \"files:empty\"", "empty` is no folder"),
+        ("url = \"files:empty\"", "empty` is not a folder"),
         (
             "format = \"django\"\nkey = \"none\"",
             "none: No such file or directory",
         ),
         (
             "format = \"cookie-session\"\nkey = \"empty\"",
-            "empty: the file has no secret in it",
+            "empty: the file contains no secret",
         ),
     ] {
         let text = format!(

@@ -122,7 +122,7 @@ fn assert_exit(mut server: Server, expected: i32) -> String {
 }
 
 #[test]
-fn tells_each_client_in_its_protocol() {
+fn closes_each_client_in_its_protocol() {
     for signal in ["TERM", "INT", "QUIT"] {
         let server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
         let visitors = visitors(&server);
@@ -139,7 +139,7 @@ fn tells_each_client_in_its_protocol() {
 }
 
 #[test]
-fn writes_a_line_at_the_close_of_each() {
+fn writes_a_line_for_each_close() {
     let server = POLYSOCK.echo(&[]);
     let visitors = visitors(&server);
     let count = visitors.len();
@@ -160,7 +160,7 @@ fn writes_a_line_at_the_close_of_each() {
 }
 
 #[test]
-fn answers_what_came_before_the_close_first() {
+fn answers_messages_before_the_close_first() {
     let server = POLYSOCK.echo(&[]);
     let mut client = accepted(&server, RFC6455);
     client.send(frame(0x81, "Hello"));
@@ -173,7 +173,7 @@ fn answers_what_came_before_the_close_first() {
 }
 
 #[test]
-fn ends_at_once_where_nobody_is_there() {
+fn ends_immediately_without_clients() {
     for signal in ["TERM", "INT", "QUIT"] {
         let server = POLYSOCK.echo(&["--shutdown-timeout", "10m"]);
         server.signal(signal);
@@ -182,7 +182,7 @@ fn ends_at_once_where_nobody_is_there() {
 }
 
 #[test]
-fn ends_at_once_where_it_listens_on_a_unix_socket() {
+fn ends_immediately_on_a_unix_socket() {
     let path = POLYSOCK.directory("shutdown-unix").join("socket");
     let unix = format!("unix:{}", path.display());
     let mut server = POLYSOCK.echo(&["--listen", &unix, "--shutdown-timeout", "10m"]);
@@ -266,7 +266,7 @@ fn gives_a_client_that_never_reads_up_at_the_close_timeout() {
 }
 
 #[test]
-fn ends_at_once_on_a_second_signal() {
+fn ends_immediately_on_a_second_signal() {
     for second in ["TERM", "INT", "QUIT"] {
         let mut server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
         let mut client = accepted(&server, RFC6455);
@@ -295,7 +295,7 @@ fn refuses_new_connections_once_it_drains() {
 }
 
 #[test]
-fn is_not_held_up_by_an_idle_http_connection() {
+fn is_not_delayed_by_an_idle_http_connection() {
     let server = POLYSOCK.serve(&["--app", "chat", "--shutdown-timeout", "10m"]);
     let (mut client, head) = server.ask("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
@@ -305,7 +305,7 @@ fn is_not_held_up_by_an_idle_http_connection() {
 }
 
 #[test]
-fn is_not_held_up_by_half_a_head() {
+fn is_not_delayed_by_an_incomplete_head() {
     let server = POLYSOCK.echo(&["--handshake-timeout", "10m", "--shutdown-timeout", "10m"]);
     let mut silent = server.connect();
     let mut half = server.connect();
@@ -320,7 +320,7 @@ fn is_not_held_up_by_half_a_head() {
 }
 
 #[test]
-fn is_not_held_up_by_eight_bytes_that_do_not_come() {
+fn is_not_delayed_by_missing_eight_bytes() {
     let server = POLYSOCK.echo(&["--handshake-timeout", "10m", "--shutdown-timeout", "10m"]);
     let mut client = accepted(&server, HIXIE_76);
     server.signal("TERM");
@@ -349,7 +349,7 @@ fn closes_the_upstreams_of_its_clients() {
 }
 
 #[test]
-fn tells_a_client_whose_upstream_never_reads() {
+fn sends_a_close_to_a_client_whose_upstream_never_reads() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     let server = POLYSOCK.serve(&[&url, "--shutdown-timeout", "500ms"]);
@@ -367,7 +367,7 @@ fn tells_a_client_whose_upstream_never_reads() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_holds_nothing_up() {
+fn an_unread_log_blocks_nothing() {
     let mut server = POLYSOCK
         .command()
         .args(["serve", "--listen", "127.0.0.1:0", "--app", "echo"])

@@ -20,7 +20,7 @@ fn assert_serves(server: &mut Server, client: &mut Client) {
 }
 
 #[test]
-fn they_keep_every_connection() {
+fn ignored_signals_keep_every_connection() {
     let mut server = POLYSOCK.echo(&[]);
     let mut client = server.websocket();
     assert_serves(&mut server, &mut client);
@@ -30,7 +30,7 @@ fn they_keep_every_connection() {
 }
 
 #[test]
-fn a_capture_keeps_its_connections_too() {
+fn ignored_signals_keep_the_connections_of_a_capture() {
     let directory = POLYSOCK.directory("signals");
     let mut server = POLYSOCK.capture(&directory, &[]);
     let mut client = server.websocket();
@@ -41,7 +41,7 @@ fn a_capture_keeps_its_connections_too() {
 }
 
 #[test]
-fn they_do_not_hurry_a_server_that_closes_its_connections() {
+fn ignored_signals_do_not_speed_up_a_shutdown() {
     let mut server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
     let mut client = server.websocket();
     server.signal("TERM");

@@ -60,7 +60,7 @@ fn a_websocket_upstream_that_stops_is_noticed_by_its_missing_pongs() {
     assert!(took < INTERVAL * 2 + MARGIN, "{took:?}");
     client.finish();
     gateway.log_line("code=1014");
-    gateway.log_line("the upstream is lost: ping was not answered");
+    gateway.log_line("the connection to the upstream failed: ping was not answered");
 }
 
 #[test]
@@ -73,7 +73,9 @@ fn an_upstream_without_pings_that_stops_is_noticed_by_its_idle_timeout() {
         let (told, took) = told(&mut client, true, Instant::now());
         assert!(told.ends_with(BAD_GATEWAY), "{scheme}: {told:02x?}");
         assert!(took < INTERVAL * 2 + MARGIN, "{scheme}: {took:?}");
-        gateway.log_line("the upstream is lost: nothing was received within the idle timeout");
+        gateway.log_line(
+            "the connection to the upstream failed: nothing was received within the idle timeout",
+        );
     }
 }
 
@@ -93,7 +95,7 @@ fn an_upstream_without_pings_that_stops_is_noticed_once_it_has_no_room() {
         let (told, took) = told(&mut client, false, Instant::now());
         assert!(told.ends_with(BAD_GATEWAY), "{scheme}: {told:02x?}");
         assert!(took < INTERVAL * 2 + MARGIN, "{scheme}: {took:?}");
-        gateway.log_line("the upstream is lost: ");
+        gateway.log_line("the connection to the upstream failed: ");
         drop(gateway);
         flood.join().unwrap();
     }
@@ -109,7 +111,7 @@ fn endless_header(scheme: &str) -> Vec<u8> {
 }
 
 #[test]
-fn clients_of_old_protocols_are_told_too() {
+fn clients_of_old_protocols_are_closed_as_well() {
     let (upstream, gateway) = behind("ws", &[]);
     let (mut hixie_75, _) = gateway.answers(HIXIE_75, 101);
     let (mut hixie_76, _) = gateway.answers([HIXIE_76.as_bytes(), HIXIE_76_BODY].concat(), 101);
@@ -137,7 +139,7 @@ fn an_upstream_that_only_answers_pings_is_kept() {
 }
 
 #[test]
-fn an_upstream_that_cannot_be_reached_takes_no_thread_and_no_warning_for_each_client() {
+fn an_unreachable_upstream_costs_no_thread_and_no_warning_per_client() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = closed.local_addr().unwrap().port();
     drop(closed);

@@ -81,7 +81,7 @@ fn answer(server: &Server, protocol: &str, version: &str, lines: &[&str]) -> Opt
 }
 
 #[test]
-fn a_gateway_answers_with_what_it_prefers_of_what_was_offered() {
+fn a_gateway_selects_its_preferred_offered_subprotocol() {
     let list = ["--subprotocol", "v3,v2", "--subprotocol", "v1"];
     let server = POLYSOCK.echo(&list);
     for (protocol, version, spelling) in CLIENTS {
@@ -130,7 +130,7 @@ fn without_a_list_the_clients_preference_counts() {
 }
 
 #[test]
-fn a_byte_stream_is_carried_in_base64_for_those_that_need_it() {
+fn a_byte_stream_is_sent_as_base64_to_protocols_without_binary() {
     // The upstream only needs to accept the connection.
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", upstream.local_addr().unwrap());
@@ -204,7 +204,7 @@ fn gateway(application: impl polysock::Application, subprotocols: &[&str]) -> st
 }
 
 #[tokio::test]
-async fn an_upstream_chooses_from_what_the_gateway_leaves_of_the_offer() {
+async fn an_upstream_selects_from_the_offer_as_filtered_by_the_gateway() {
     let server = gateway(tell, &[]);
     for (scheme, expected, agreed) in [
         ("ws", "v2 v1", "v1"),
@@ -225,7 +225,7 @@ async fn an_upstream_chooses_from_what_the_gateway_leaves_of_the_offer() {
 }
 
 #[tokio::test]
-async fn an_application_sees_and_names_only_what_was_offered() {
+async fn an_application_sees_and_selects_only_offered_subprotocols() {
     let narrow = gateway(tell, &["v2", "v1"]);
     let (chosen, message) = told("rfc6455", narrow, &["v1", "other", "v2"]).await;
     assert_eq!(chosen.as_deref(), Some("v1"));
@@ -308,7 +308,7 @@ impl Responder for Texts {
 }
 
 #[test]
-fn a_byte_stream_is_base64_to_a_third_partys_protocol_without_binary() {
+fn a_byte_stream_is_sent_as_base64_to_a_custom_text_protocol() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", upstream.local_addr().unwrap());
     let upstream = TcpUpstream::parse(&url, UpstreamSettings::default()).unwrap();

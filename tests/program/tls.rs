@@ -54,7 +54,7 @@ fn serve(directory: &Path, config: &str) -> Server {
 }
 
 #[test]
-fn flags_have_the_port_speak_tls_and_the_log_says_so() {
+fn flags_enable_tls_on_the_port_and_the_log_reports_it() {
     let (directory, authority) = certified("tls-flags");
     let (certificate, key) = (directory.join("site.pem"), directory.join("site.key"));
     let both = directory.join("both.pem");
@@ -101,13 +101,13 @@ fn flags_have_the_port_speak_tls_and_the_log_says_so() {
 }
 
 #[test]
-fn what_is_wrong_with_certificates_is_said_before_anybody_is_served() {
+fn invalid_certificates_are_reported_at_startup() {
     let (directory, _) = certified("tls-wrong");
     let other = Authority::new();
     other.issue(&["b.test"]).write(&directory, "other");
     let (certificate, key) = (directory.join("site.pem"), directory.join("other.key"));
     let mismatch = format!(
-        "the private key in {} is not that of the first certificate in {}",
+        "the private key in {} does not match the first certificate in {}",
         key.display(),
         certificate.display()
     );
@@ -135,7 +135,7 @@ fn what_is_wrong_with_certificates_is_said_before_anybody_is_served() {
                 "1.1",
             ],
             2,
-            "TLS 1.1 needs a build with the feature `legacy-tls`, which this is not",
+            "TLS 1.1 needs the feature `legacy-tls`, which this build does not have",
         ),
     ] {
         let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
@@ -155,7 +155,7 @@ fn what_is_wrong_with_certificates_is_said_before_anybody_is_served() {
         assert_eq!(run.code, Some(78), "{}", run.stderr);
         assert!(
             run.stderr
-                .contains("is not that of the first certificate in"),
+                .contains("does not match the first certificate in"),
             "{}",
             run.stderr
         );
@@ -239,7 +239,7 @@ fn a_reload_has_the_new_certificate_and_no_handshake_fails() {
     fs::write(directory.join("site.key"), "no key").unwrap();
     server.signal("HUP");
     server.log_line("site.key has no private key in it");
-    server.log_line("the configuration stays as it was");
+    server.log_line("the old configuration stays in force");
     let mut client = authority.client().connect(address, "a.test").unwrap();
     open(&mut client);
     stop.store(true, Ordering::Relaxed);

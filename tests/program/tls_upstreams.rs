@@ -45,11 +45,10 @@ fn assert_echoes(client: &mut Client) {
     client.expect(b"\x81\x02hi");
 }
 
-const UNKNOWN: &str = "its certificate is signed by no authority that is known here: name the file of the \
-                       one that has signed it as `ca`";
+const UNKNOWN: &str = "the server's certificate is signed by an unknown authority: set `ca` to the file with the certificate of that authority";
 
 #[test]
-fn a_gateway_trusts_whom_it_is_told_to() {
+fn a_gateway_trusts_the_configured_authorities() {
     let authority = Authority::new();
     let server = echoes_within_tls(&authority);
     let ca = authority.file();
@@ -60,7 +59,7 @@ fn a_gateway_trusts_whom_it_is_told_to() {
         let mut gateway = POLYSOCK.serve(&[&url]);
         let (mut client, _) = gateway.answers(RFC6455, 502);
         client.expect("the upstream cannot be reached");
-        let line = gateway.log_line("no TLS with");
+        let line = gateway.log_line("TLS with");
         assert!(line.contains(UNKNOWN), "{line}");
         let mut gateway = POLYSOCK.serve(&[&url, "--upstream-insecure"]);
         gateway.log_line("the certificates of upstreams are not verified");
@@ -75,7 +74,7 @@ fn a_gateway_trusts_whom_it_is_told_to() {
 }
 
 #[test]
-fn a_client_trusts_whom_it_is_told_to() {
+fn a_client_trusts_the_given_authorities() {
     let authority = Authority::new();
     let server = echoes_within_tls(&authority);
     let (url, ca) = (format!("wss://{}/", server.host()), authority.file());
@@ -108,14 +107,14 @@ fn a_client_trusts_whom_it_is_told_to() {
     let run = POLYSOCK.run(&["connect", "-k", &url], Input::NOTHING);
     assert_eq!(run.code, Some(3));
     assert!(
-        run.stderr.contains("speaks no TLS on that port"),
+        run.stderr.contains("does not speak TLS on this port"),
         "{}",
         run.stderr
     );
 }
 
 #[test]
-fn what_is_captured_may_come_from_within_tls() {
+fn a_capture_records_sessions_of_a_tls_upstream() {
     let authority = Authority::new();
     let server = echoes_within_tls(&authority);
     let out = POLYSOCK.directory("capture-within-tls");
@@ -125,7 +124,7 @@ fn what_is_captured_may_come_from_within_tls() {
 }
 
 #[test]
-fn the_system_says_whom_it_trusts() {
+fn the_trusted_authorities_of_the_system_are_the_default() {
     let authority = Authority::new();
     let server = echoes_within_tls(&authority);
     let url = format!("wss://{}/", server.host());
@@ -168,7 +167,7 @@ fn configured(name: &str, text: &str, flags: &[&str]) -> Server {
 }
 
 #[test]
-fn a_file_says_of_each_upstream_how_it_is_met() {
+fn each_upstream_has_its_own_tls_settings_in_the_configuration() {
     let (ours, other) = (Authority::new(), Authority::new());
     let clients = Authority::new();
     let one = TlsServer::new(&ours.issue(&["one.example"])).before(echoes());
@@ -223,13 +222,13 @@ fn a_file_says_of_each_upstream_how_it_is_met() {
     );
     for path in ["/one", "/two"] {
         gateway.answers(RFC6455.replace("/chat", path), 502);
-        let line = gateway.log_line("no TLS with");
+        let line = gateway.log_line("TLS with");
         assert!(line.contains(UNKNOWN), "{line}");
     }
 }
 
 #[test]
-fn files_of_tls_that_are_of_no_use_are_told_at_start() {
+fn invalid_tls_files_are_reported_at_startup() {
     let authority = Authority::new();
     let identity = authority.issue(&["a.example"]);
     let file = authority.place("polysock.toml");
@@ -240,14 +239,14 @@ fn files_of_tls_that_are_of_no_use_are_told_at_start() {
         ),
         (
             format!("ca = \"{}\"", identity.key.display()),
-            "has no certificate in it",
+            "contains no certificate",
         ),
         (
             format!(
                 "ca = \"ca.pem\", certificate = \"{}\"",
                 identity.certificate.display()
             ),
-            "has no private key in it",
+            "contains no private key",
         ),
     ] {
         let route = "[[route]]\ntarget = \"wss://a.example\"\n";
@@ -274,7 +273,7 @@ fn files_of_tls_that_are_of_no_use_are_told_at_start() {
 }
 
 #[test]
-fn a_reload_reads_the_files_again_and_what_is_connected_stays() {
+fn a_reload_reads_the_files_again_and_keeps_connections() {
     let (old, new) = (Authority::new(), Authority::new());
     let server = echoes_within_tls(&old);
     let text = format!(
@@ -319,8 +318,8 @@ fn a_reload_reads_the_files_again_and_what_is_connected_stays() {
     // An invalid file changes nothing.
     fs::write(old.place("trusted.pem"), "nothing").unwrap();
     gateway.signal("HUP");
-    gateway.log_line("trusted.pem has no certificate in it");
-    gateway.log_line("the configuration stays as it was");
+    gateway.log_line("trusted.pem contains no certificate");
+    gateway.log_line("the old configuration stays in force");
     for request in &requests {
         gateway.answers(request, 101);
     }

@@ -18,7 +18,7 @@ fn lists_the_protocols() {
 }
 
 #[test]
-fn says_which_version_it_is_and_what_it_speaks() {
+fn prints_its_version_and_features() {
     let version = concat!("polysock ", env!("CARGO_PKG_VERSION"), "\n");
     for arguments in [&["--version"][..], &["-V"], &["version"]] {
         let run = POLYSOCK.run(arguments, Input::NOTHING);
@@ -28,7 +28,7 @@ fn says_which_version_it_is_and_what_it_speaks() {
     let run = POLYSOCK.run(&["version", "-v"], Input::NOTHING);
     let tls = match cfg!(feature = "tls") {
         true if cfg!(feature = "legacy-tls") => {
-            "yes (1.2 and 1.3, by rustls; 1.0 and 1.1 where asked, by s2n-tls; both with aws-lc)"
+            "yes (1.2 and 1.3, by rustls; 1.0 and 1.1 if configured, by s2n-tls; both with aws-lc)"
         }
         true => {
             "yes (1.2 and 1.3, by rustls with aws-lc; not 1.0 and 1.1: built without the feature `legacy-tls`)"
@@ -45,7 +45,7 @@ fn says_which_version_it_is_and_what_it_speaks() {
 }
 
 #[test]
-fn says_what_a_command_does() {
+fn prints_help_for_each_command() {
     const SERVES: &str = "Listen, and serve every client in the protocol it speaks\n";
     let all = POLYSOCK.run(&["--help"], Input::NOTHING);
     assert!(all.text().contains(SERVES), "{}", all.text());
@@ -55,12 +55,12 @@ fn says_what_a_command_does() {
 }
 
 #[test]
-fn names_the_cause_of_wrong_usage_and_the_mend() {
+fn names_the_cause_of_wrong_usage_and_the_fix() {
     for (arguments, parts) in [
         (
             &["serve", "--protocols", "hixie-76,hixie77"][..],
             &[
-                "`hixie77` is no protocol",
+                "`hixie77` is not a protocol",
                 "`polysock protocols` lists them",
             ][..],
         ),
@@ -70,7 +70,7 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
         ),
         (
             &["serve", "--max-message", "MiB"],
-            &["'MiB' for '--max-message", "there is no number"],
+            &["'MiB' for '--max-message", "the number is missing"],
         ),
         (
             &["serve", "--close-timeout", "10"],
@@ -104,11 +104,11 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
         ),
         (
             &["serve", "--origin", "http://a.example/chat"],
-            &["it has no path, query or fragment; write scheme and host"],
+            &["an origin must not have a path, query or fragment; write scheme and host"],
         ),
         (
             &["explain", "-", "--origin", "http://a.*.example"],
-            &["`*` stands for the first label of a host, and for nothing else"],
+            &["`*` can only replace the first label of a host"],
         ),
         (
             &["serve", "--app", "echo", "tcp://127.0.0.1:1"],
@@ -150,7 +150,7 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
         (
             &["serve", "ws+hixie-77://localhost"],
             &[
-                "`hixie-77` is no protocol",
+                "`hixie-77` is not a protocol",
                 "`polysock protocols` lists them",
             ],
         ),
@@ -176,7 +176,7 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
         (
             &["connect", "ws+hixie77://127.0.0.1"],
             &[
-                "`hixie77` is no protocol",
+                "`hixie77` is not a protocol",
                 "`polysock protocols` lists them",
             ],
         ),
@@ -251,10 +251,10 @@ fn says_that_a_thread_cannot_be_started() {
 }
 
 #[test]
-fn says_what_is_wrong_with_a_collector_of_traces() {
+fn names_the_error_of_an_invalid_trace_collector() {
     let mend = match cfg!(feature = "otlp") {
         true => "write http://HOST:4318",
-        false => "it needs a build with the feature `otlp`, which this is not",
+        false => "it needs the feature `otlp`, which this build does not have",
     };
     let flags = ["serve", "--otlp", "collector:4318"];
     let run = POLYSOCK.run(&flags, Input::NOTHING);

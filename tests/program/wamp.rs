@@ -80,7 +80,7 @@ fn carries_events_between_clients_of_any_age() {
     new.say("[7,\"http://example.com/t\",\"h\u{e9}\"]");
     old.hears("[8,\"http://example.com/t\",\"h\u{e9}\"]");
     new.is_up_to_date();
-    let reason = b"\x03\xefPUBLISH has at least 3 elements, and this one has 1";
+    let reason = b"\x03\xefPUBLISH needs at least 3 elements, and this one has 1";
     new.say("[7]");
     new.client.expect(unmasked(0x88, reason));
     let line = server.log_line(" close ");
@@ -89,15 +89,15 @@ fn carries_events_between_clients_of_any_age() {
 }
 
 #[test]
-fn who_does_not_offer_the_subprotocol_is_refused() {
+fn a_client_without_the_subprotocol_is_refused() {
     let server = POLYSOCK.serve(&["--app", "wamp"]);
     let (mut client, _) = server.answers(RFC6455, 400);
     let body = String::from_utf8(client.rest()).unwrap();
-    assert!(body.contains("offer it as a subprotocol"), "{body}");
+    assert!(body.contains("a subprotocol is required"), "{body}");
 }
 
 #[test]
-fn a_route_says_whose_pages_it_is_for() {
+fn a_route_sets_its_dialect_and_subprotocol_requirement() {
     let routes = "\
         [[route]]\npath = \"/ratchet\"\ntarget = \"app:wamp\"\nwamp = { dialect = \"ratchet\" }\n\
         [[route]]\npath = \"/any\"\ntarget = \"app:wamp\"\nwamp.require_subprotocol = false\n";

@@ -173,7 +173,7 @@ fn files_are_served_on_the_same_port() {
 }
 
 #[test]
-fn options_that_are_not_taken_over_say_why() {
+fn unsupported_options_are_refused_with_the_reason() {
     let world = World::new("websockify-refused");
     for (line, why) in [
         (
@@ -186,19 +186,19 @@ fn options_that_are_not_taken_over_say_why() {
         ),
         (
             "2023 -- PROGRAM ARGS",
-            "a program is not wrapped: websockify moves its port by a library",
+            "programs are not wrapped: websockify does that with a library",
         ),
         (
             "5901 --wrap-mode=ignore -- vncserver -geometry 1024x768 :1",
-            "--wrap-mode is not taken over from websockify: programs are not wrapped",
+            "--wrap-mode of websockify is not supported: programs are not wrapped",
         ),
         (
             "--token-plugin JSONTokenApi --token-source http://a/%s 6080",
-            "--token-plugin JSONTokenApi is a class of Python's",
+            "--token-plugin JSONTokenApi is a Python class",
         ),
         (
             "--auth-plugin BasicHTTPAuth --auth-source a:b 6080 VNC",
-            "--auth-plugin BasicHTTPAuth is not taken over: passwords",
+            "--auth-plugin BasicHTTPAuth is not supported: passwords",
         ),
         (
             "--token-plugin TokenFile --token-source missing 6080",
@@ -208,12 +208,18 @@ fn options_that_are_not_taken_over_say_why() {
             "--token-plugin TokenFile 6080",
             "--token-plugin TokenFile needs --token-source",
         ),
-        ("--web missing 6080 VNC", "--web: `missing` is no directory"),
+        (
+            "--web missing 6080 VNC",
+            "--web: `missing` is not a directory",
+        ),
         ("", "the port to listen on is missing"),
         ("6080", "the target is missing"),
         ("http VNC", "`http`: the port is not a number"),
-        ("6080 vnc", "`vnc` is no target: write HOST:PORT"),
-        ("6080 VNC --unix-target vnc.sock", "there is one target"),
+        ("6080 vnc", "`vnc` is not a target: write HOST:PORT"),
+        (
+            "6080 VNC --unix-target vnc.sock",
+            "more than one target is given",
+        ),
     ] {
         let mut command = world.command(line);
         if line.is_empty() {
@@ -227,7 +233,7 @@ fn options_that_are_not_taken_over_say_why() {
 }
 
 #[test]
-fn a_token_reaches_its_target_alone_and_is_read_again() {
+fn a_token_reaches_only_its_target_and_its_file_is_read_again() {
     let world = World::new("websockify-tokens");
     let mut server = world.start("--token-plugin TokenFile --token-source vnc_tokens 6080");
     for (path, status) in [
@@ -266,7 +272,7 @@ fn a_token_reaches_its_target_alone_and_is_read_again() {
 }
 
 #[test]
-fn it_ends_by_itself_where_it_is_told_to() {
+fn run_once_and_timeouts_end_the_server() {
     let world = World::new("websockify-ends");
     let mut once = world.start("--run-once 6080 VNC");
     let mut client = echoes(&once, "/");
@@ -295,7 +301,7 @@ fn it_ends_by_itself_where_it_is_told_to() {
 }
 
 #[test]
-fn it_goes_on_in_the_background_and_logs_to_a_file() {
+fn the_daemon_runs_in_the_background_and_logs_to_a_file() {
     let world = World::new("websockify-daemon");
     let mut command = world.command("-D --run-once --log-file websockify.log 6080 VNC");
     let run = polysock_test_support::program::run(&mut command, PATIENCE, Input::NOTHING);

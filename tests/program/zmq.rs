@@ -16,7 +16,7 @@ use crate::configured::serve;
 /// Reads the address of a socket of this kind from the log.
 #[track_caller]
 fn socket(server: &mut Server, kind: &str) -> SocketAddr {
-    let part = format!("{kind} socket of ZeroMQ on tcp://");
+    let part = format!("ZeroMQ {kind} socket on tcp://");
     let line = server.log_line(&part);
     let (_, address) = line.split_once(&part).unwrap();
     address.trim().parse().unwrap()
@@ -61,7 +61,7 @@ fn items_reach_clients_of_old_and_new_protocols() {
     push.send(&["secret"]);
     push.send(&[item("news", "still there")]);
     new.expect(unmasked(0x81, "still there"));
-    server.log_line("a message of ZeroMQ is not published");
+    server.log_line("a ZeroMQ message is not published");
     // Connected peers do not delay the shutdown.
     server.signal("TERM");
     new.expect(b"\x88\x02\x03\xe9");
@@ -100,7 +100,7 @@ fn an_entry_of_ratchets_push_tutorial_is_an_event_of_its_category() {
 }
 
 #[test]
-fn a_file_says_where_and_a_change_takes_a_restart() {
+fn the_sockets_are_read_from_the_configuration_and_a_change_needs_a_restart() {
     let route = "[[route]]\ntarget = \"app:broadcast/news\"\n";
     let socket_at = |port| format!("[zmq]\npull = \"tcp://127.0.0.1:{port}\"\n{route}");
     let mut server = serve("zmq-file", &socket_at(0), &[]);
@@ -110,14 +110,14 @@ fn a_file_says_where_and_a_change_takes_a_restart() {
     let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
     std::fs::write(file, [listener, &socket_at(1)].concat()).unwrap();
     server.signal("HUP");
-    server.log_line("`[zmq]` has changed, which takes a restart");
+    server.log_line("`[zmq]` has changed; the change needs a restart");
     server.log_line("the configuration is in force");
     push.send(&[item("news", "the same")]);
     client.expect(unmasked(0x81, "the same"));
 }
 
 #[test]
-fn an_address_that_somebody_has_or_that_others_reach_is_refused() {
+fn an_address_that_is_in_use_or_not_local_is_refused() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", taken.local_addr().unwrap());
     let start = |url: &str| {
@@ -131,6 +131,6 @@ fn an_address_that_somebody_has_or_that_others_reach_is_refused() {
     assert!(run.stderr.contains(&problem), "{}", run.stderr);
     let run = start("tcp://0.0.0.0:5560");
     assert_eq!(run.code, Some(2), "{}", run.stderr);
-    let problem = "it has to be on this machine alone";
+    let problem = "it must be a loopback address";
     assert!(run.stderr.contains(problem), "{}", run.stderr);
 }

@@ -222,7 +222,7 @@ fn arrows_of(code: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_use_is_of_the_file_that_defines() {
+fn a_use_refers_to_the_defining_file() {
     let base = "mod a { mod b { pub struct B; pub fn f() {} } pub use self::b::B; pub struct A; }";
     let rows: &[(&str, &[&str])] = &[
         ("use crate::a::A;", &["c -> a (A)"]),
@@ -266,7 +266,7 @@ fn a_use_is_of_the_file_that_defines() {
 }
 
 #[test]
-fn a_folder_is_one_noun_and_two_files_in_it_are_not() {
+fn siblings_form_circles_and_a_module_with_its_submodules_does_not() {
     let rows: &[(&[(&str, &str)], usize)] = &[
         (&[("a/mod.rs", "a/b.rs"), ("a/b.rs", "a/mod.rs")], 0),
         (&[("a/mod.rs", "a/b/c.rs"), ("a/b/c.rs", "a/mod.rs")], 0),

@@ -258,7 +258,7 @@ impl<'a> Reader<'a> {
 }
 
 #[test]
-fn imports_are_taken_apart() {
+fn nested_imports_are_split() {
     let text = "pub(crate) use crate::{a::b, c as d, e::{self, *}}; use super::super::f as _;";
     let modules = Modules::in_braces(text);
     let imports = modules.0[0].imports.iter();

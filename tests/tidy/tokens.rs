@@ -142,7 +142,7 @@ pub(crate) fn behind_group(tokens: &[String], mut at: usize) -> usize {
 }
 
 #[test]
-fn what_is_no_code_is_left_out() {
+fn comments_strings_and_tests_are_left_out() {
     let text = r##"
         use a::b; // crate::comment
         /* crate::outer /* crate::inner */ crate::rest */

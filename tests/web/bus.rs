@@ -29,7 +29,7 @@ fn keeping(name: &str) -> impl Iterator<Item = (Kind, Broker)> {
 }
 
 #[tokio::test]
-async fn all_nodes_get_what_each_publishes_in_its_order() {
+async fn all_nodes_get_publications_of_each_node_in_order() {
     for (kind, broker, history) in brokers("order") {
         let news = channel("news");
         let mut nodes = [broker.node(history).await, broker.node(history).await];
@@ -60,7 +60,7 @@ async fn all_nodes_get_what_each_publishes_in_its_order() {
 }
 
 #[tokio::test]
-async fn channels_have_any_names() {
+async fn channels_may_have_any_name() {
     let long = "ü>".repeat(100);
     let names = [
         "",
@@ -99,7 +99,7 @@ async fn channels_have_any_names() {
 }
 
 #[tokio::test]
-async fn what_is_not_subscribed_to_does_not_come() {
+async fn a_node_gets_only_channels_that_it_subscribes_to() {
     for (kind, broker, history) in brokers("unsubscribed") {
         let [left, kept] = ["left", "kept"].map(channel);
         let mut node = broker.node(history).await;
@@ -121,7 +121,7 @@ async fn what_is_not_subscribed_to_does_not_come() {
 }
 
 #[tokio::test]
-async fn a_node_gets_all_channels_but_not_what_nodes_say() {
+async fn a_node_gets_all_channels_but_no_messages_between_nodes() {
     for (kind, broker, history) in brokers("all") {
         let mut all = broker.node(history).await;
         let mut nodes = broker.node(history).await;
@@ -173,7 +173,7 @@ async fn sites_share_a_broker() {
 }
 
 #[tokio::test]
-async fn a_history_has_places_and_can_be_asked_for() {
+async fn a_history_returns_entries_with_their_places() {
     for (kind, broker) in keeping("history") {
         let news = channel("news");
         let mut node = broker.node(history(100)).await;
@@ -212,7 +212,7 @@ async fn a_history_has_places_and_can_be_asked_for() {
 }
 
 #[tokio::test]
-async fn a_history_is_not_longer_than_it_may_be() {
+async fn a_history_has_a_maximum_length() {
     for (kind, broker) in keeping("trimmed") {
         let news = channel("news");
         let mut node = broker.node(history(3)).await;
@@ -238,7 +238,7 @@ async fn a_history_is_not_longer_than_it_may_be() {
 }
 
 #[tokio::test]
-async fn a_history_is_not_older_than_it_may_be() {
+async fn a_history_has_a_maximum_age() {
     for (kind, broker) in keeping("expired") {
         let age = Duration::from_secs(1);
         let mut node = broker.node(Some(History { len: 10, age })).await;
@@ -263,7 +263,7 @@ async fn a_history_is_not_older_than_it_may_be() {
 }
 
 #[tokio::test]
-async fn places_grow_also_where_all_was_forgotten() {
+async fn places_grow_after_a_broker_lost_its_data() {
     for kind in KINDS {
         let mut last = 0;
         for _ in 0..2 {
@@ -287,7 +287,7 @@ async fn places_grow_also_where_all_was_forgotten() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_is_refused_and_nothing_else_is() {
+async fn only_a_publication_over_the_broker_limit_is_refused() {
     for kind in KINDS {
         let (options, setting): (&[&str], _) = match kind {
             Kind::Redis => (&["--proto-max-bulk-len", "1048576"], "`proto-max-bulk-len`"),

@@ -20,7 +20,7 @@ async fn fails(url: &str, history: Option<History>) -> String {
 }
 
 #[tokio::test]
-async fn a_link_ends_with_its_broker() {
+async fn a_link_ends_when_its_broker_is_killed() {
     for kind in KINDS {
         for history in [history(10), None] {
             let Some(broker) = Broker::start_keeping(kind, "killed") else {
@@ -48,7 +48,7 @@ async fn a_link_ends_with_its_broker() {
 }
 
 #[tokio::test]
-async fn a_broker_that_hangs_is_given_up() {
+async fn a_broker_that_hangs_is_disconnected() {
     for kind in KINDS {
         for history in [history(10), None] {
             let Some(broker) = Broker::start_keeping(kind, "hangs") else {
@@ -136,14 +136,14 @@ async fn a_future_that_is_dropped_loses_nothing() {
 }
 
 #[tokio::test]
-async fn who_is_not_let_in_is_told_why() {
+async fn a_refused_login_is_reported_with_its_reason() {
     let options = ["--requirepass", "s3cret"];
     if let Some(broker) = Broker::start(Kind::Redis, "password", &options) {
         let error = fails(&broker.url, None).await;
         assert!(error.contains("redis://:PASSWORD@HOST"), "{error}");
         let url = |password: &str| format!("{}?pass={password}", broker.url);
         let error = fails(&url("wr0ng"), None).await;
-        assert!(error.contains("does not take the user"), "{error}");
+        assert!(error.contains("refuses the user"), "{error}");
         assert!(!error.contains("wr0ng"), "{error}");
         let bus = open(&url("s3cret"), &BusSettings::default()).unwrap();
         assert!(!format!("{bus:?}").contains("s3cret"), "{bus:?}");
@@ -164,7 +164,7 @@ async fn who_is_not_let_in_is_told_why() {
 }
 
 #[tokio::test]
-async fn a_history_that_cannot_be_is_told() {
+async fn an_unavailable_history_is_an_error_with_its_reason() {
     let Some(broker) = Broker::start(Kind::Nats, "no-jetstream", &[]) else {
         return;
     };

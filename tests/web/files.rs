@@ -64,7 +64,7 @@ async fn a_session_is_found_by_its_cookie() {
 }
 
 #[tokio::test]
-async fn folders_may_be_nested_and_nothing_is_a_link() {
+async fn nested_folders_are_read_and_links_are_not_followed() {
     let folder = folder("nested");
     fs::create_dir_all(folder.join("a/b")).unwrap();
     fs::write(folder.join("a/b/sess_ab1"), "n|i:1;").unwrap();
@@ -108,7 +108,7 @@ async fn a_file_that_is_too_old_is_no_session() {
 }
 
 #[tokio::test]
-async fn who_writes_is_waited_for_and_not_for_ever() {
+async fn a_locked_session_file_is_waited_for_only_for_a_limited_time() {
     let folder = folder("locked");
     let name = folder.join("sess_a");
     fs::write(&name, "n|i:1;").unwrap();

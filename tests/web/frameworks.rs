@@ -47,7 +47,7 @@ const DJANGO_ROW: &str = "eyJ1c2VyX2lkIjo0MiwibmFtZSI6IlpvXHUwMGViIiwiX2F1dGhfdX
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[tokio::test]
-async fn express_has_signed_the_id() {
+async fn the_signature_of_an_express_session_id_is_verified() {
     let store = Memory(HashMap::from([("abcDEF123-_x", OF_EXPRESS)]));
     let sessions = |secrets: &[&str]| ExpressSessions::new(store.clone(), secrets);
     let cookie = format!("a=1; connect.sid={EXPRESS}");
@@ -123,7 +123,7 @@ async fn a_signed_cookie_of_django_is_the_session_for_its_time() {
 }
 
 #[tokio::test]
-async fn a_row_of_django_is_signed_as_well() {
+async fn the_signature_of_a_stored_django_session_is_verified() {
     let store = Memory(HashMap::from([
         (DJANGO_ID, DJANGO_ROW),
         ("otherotherother", DJANGO),
@@ -141,18 +141,24 @@ async fn a_row_of_django_is_signed_as_well() {
     let error = find(&sessions, "sessionid=otherotherother")
         .await
         .unwrap_err();
-    assert_eq!(error.to_string(), "none of the keys has signed the data");
+    assert_eq!(
+        error.to_string(),
+        "the data are signed with none of the keys"
+    );
     for cookie in ["sessionid=short", "sessionid=with-a-hyphen", ""] {
         assert!(key(&sessions, cookie).is_none(), "{cookie}");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_json_object_is_no_session() {
+async fn data_that_are_no_json_object_are_no_session() {
     for (data, expected) in [
-        ("{\"a\":1", "the data are no JSON from line 1, column 6 on"),
-        ("[1]", "the JSON is no object"),
-        ("", "the data are no JSON from line 1, column 0 on"),
+        (
+            "{\"a\":1",
+            "the data are not JSON: error at line 1, column 6",
+        ),
+        ("[1]", "the JSON is not an object"),
+        ("", "the data are not JSON: error at line 1, column 0"),
     ] {
         let store = Memory(HashMap::from([("abcDEF123-_x", data)]));
         let sessions = ExpressSessions::new(store, ["keyboard cat"]);

@@ -86,7 +86,7 @@ fn references_count_over_the_whole_session() {
 }
 
 #[test]
-fn what_is_broken_is_no_session() {
+fn broken_session_data_is_an_error() {
     use PhpError::{Marshalled, Name, NoArray, Reference, Syntax};
     let deep = format!(
         "a|{}{}",
@@ -143,7 +143,7 @@ fn what_is_broken_is_no_session() {
 }
 
 #[test]
-fn what_is_in_many_places_is_written_in_so_many_and_no_more() {
+fn the_expansion_of_repeated_references_is_bounded() {
     // Each array contains the previous one twice.
     let mut data = "a0|a:1:{i:0;s:4:\"leaf\";}".to_owned();
     let mut number = 1;
@@ -200,7 +200,7 @@ fn values_are_found_by_their_paths() {
 }
 
 #[test]
-fn bytes_and_texts_are_as_they_are() {
+fn values_are_returned_as_bytes_json_and_text() {
     let data = &b"bin|s:2:\"\0\xff\";n|N;t|b:1;i|i:-7;f|d:1.5;s|s:1:\"x\";l|a:1:{i:0;s:2:\"\xc3\xab\";}e|s:0:\"\";"[..];
     let values = Values::php(&data.into(), Php).unwrap();
     assert_eq!(values.bytes("bin").as_deref(), Some(&b"\0\xff"[..]));

@@ -86,7 +86,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_written_is_read(
+    fn serialized_sessions_are_read_back(
         variables in hash_map("[^|]{0,8}", value(), 0..6),
         serializer in any_serializer(),
     ) {
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn a_part_is_no_session_and_any_change_is_read_without_harm(
+    fn truncated_sessions_are_errors_and_any_change_causes_no_panic(
         variables in hash_map("[a-z]{1,8}", value(), 1..6),
         serializer in any_serializer(),
         at in any::<prop::sample::Index>(),
@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_is_read_without_harm(
+    fn garbage_causes_no_panic(
         data in "(([aOCEsibdNrR]:?[0-9]{0,3}[:;{}\"|]{0,3}[a-z]{0,2}){0,40})",
         serializer in any_serializer(),
     ) {

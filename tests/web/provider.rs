@@ -184,7 +184,7 @@ fn a_session_is_found_or_required() {
 }
 
 #[test]
-fn an_ordinary_request_comes_with_its_session() {
+fn an_ordinary_request_carries_its_session() {
     let store = Store::default();
     store.keep(Kept::Data("user_id|i:42;"));
     let [address, _] = both(&provider(&store));

@@ -44,7 +44,7 @@ fn site(redis: SocketAddr) -> Result<impl Application, BoxError> {
 }
 
 #[tokio::test]
-async fn each_client_gets_to_where_it_may() {
+async fn each_client_reaches_only_its_permitted_routes() {
     let (redis, _) = redis(|key| match key {
         "PHPREDIS_SESSION:ann" => Some("$18\r\nuser_id|s:3:\"Ann\";\r\n"),
         "PHPREDIS_SESSION:guest" => Some("$11\r\ncart|a:0:{}\r\n"),

@@ -101,7 +101,7 @@ async fn a_look_up_in_redis_is_one_round_trip_and_the_connection_is_kept() {
 
 #[cfg(feature = "redis")]
 #[tokio::test]
-async fn redis_may_be_away() {
+async fn an_unreachable_redis_is_an_error_without_secrets() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -113,7 +113,7 @@ async fn redis_may_be_away() {
     let error = error.unwrap_err();
     assert!(matches!(error, SessionError::Unavailable(_)), "{error}");
     let error = polysock_web::Redis::new("http://:hush@a/").unwrap_err();
-    let said = "is no URL of Redis";
+    let said = "is not a URL of Redis";
     assert!(error.to_string().contains(said), "{error}");
     assert!(!error.to_string().contains("hush"), "{error}");
 }
@@ -158,7 +158,7 @@ async fn memcached_is_asked_by_its_text_protocol() {
     for (id, expected) in [
         (
             "compressed",
-            "the value is compressed, or no string (its flags are 48): turn Memcached::OPT_COMPRESSION off",
+            "the value is compressed, or not a string (its flags are 48): turn Memcached::OPT_COMPRESSION off",
         ),
         ("long", "1048577 bytes are over the limit of 1048576"),
     ] {
@@ -234,10 +234,10 @@ async fn an_app_is_asked_with_the_cookie_and_the_origin() {
     for (cookie, expected) in [
         (
             "sid=broken",
-            "the data are no JSON from line 1, column 1 on",
+            "the data are not JSON: error at line 1, column 1",
         ),
-        ("sid=failing", "the app says 500"),
-        ("sid=elsewhere", "the app says 302"),
+        ("sid=failing", "the app answered 500"),
+        ("sid=elsewhere", "the app answered 302"),
         ("sid=banned", "the client is refused with 403"),
         ("sid=other", "the client is refused with 401"),
         ("sid=long", "length limit exceeded"),

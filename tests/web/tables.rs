@@ -18,7 +18,7 @@ fn database(name: &str, statements: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_row_of_symfony_is_there_until_its_end() {
+async fn a_row_of_symfony_is_valid_until_its_expiry() {
     let file = database(
         "tables-symfony",
         "CREATE TABLE app_sessions (sess_id TEXT PRIMARY KEY, sess_data BLOB NOT NULL, \
@@ -57,7 +57,7 @@ async fn a_row_of_symfony_is_there_until_its_end() {
 }
 
 #[tokio::test]
-async fn a_row_of_django_is_there_until_its_end() {
+async fn a_row_of_django_is_valid_until_its_expiry() {
     // Written by Django 5.2.19 with `SECRET_KEY = "django-insecure-for-tests"`.
     let data = "eyJ1c2VyX2lkIjo0MiwibmFtZSI6IlpvXHUwMGViIiwiX2F1dGhfdXNlcl9pZCI6IjQyIn0:1xXfID:S26m3uTxf_nlO0F6PHeiweq4yfX6NhZbOAfYkzSnTR8";
     let file = database(

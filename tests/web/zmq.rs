@@ -91,7 +91,7 @@ fn item(text: &str) -> String {
 }
 
 #[test]
-fn what_a_peer_sends_is_published_and_what_is_wrong_takes_nothing_with_it() {
+fn items_of_a_peer_are_published_and_invalid_ones_skipped() {
     let bound = Bound::new(ZmqSocket::pull);
     let mut peer = ZmqPeer::push(bound.tcp());
     peer.send(&[ITEM]);
@@ -115,7 +115,7 @@ fn what_a_peer_sends_is_published_and_what_is_wrong_takes_nothing_with_it() {
 }
 
 #[test]
-fn messages_of_a_peer_keep_their_order_in_whatever_pieces_they_come() {
+fn messages_of_a_peer_keep_their_order_however_they_are_cut() {
     let bound = Bound::new(ZmqSocket::pull);
     let mut peer = ZmqPeer::push(bound.tcp());
     let frames: Vec<u8> = (0..500)
@@ -153,7 +153,7 @@ fn json_is_published_on_the_channel_that_is_in_a_field_of_it() {
 }
 
 #[test]
-fn peers_that_are_none_are_let_go_and_the_others_stay() {
+fn invalid_peers_are_disconnected_and_others_stay() {
     let bound = Bound::new(ZmqSocket::pull);
     let mut peer = ZmqPeer::push(bound.tcp());
     let null = greeting("NULL");
@@ -192,7 +192,7 @@ fn peers_that_are_none_are_let_go_and_the_others_stay() {
 }
 
 #[test]
-fn a_unix_socket_is_bound_and_its_file_goes_with_it() {
+fn a_unix_socket_is_bound_and_its_file_is_removed_with_it() {
     let path: PathBuf = std::env::temp_dir().join(format!("polysock-zmq-{}", std::process::id()));
     let address = ListenAddress::Unix {
         path: path.clone(),
@@ -213,7 +213,7 @@ fn a_unix_socket_is_bound_and_its_file_goes_with_it() {
 }
 
 #[test]
-fn an_address_that_others_reach_or_somebody_has_is_refused() {
+fn an_address_that_is_not_local_or_in_use_is_refused() {
     let kind = |address: SocketAddr| {
         let bound = Bound::at(&ListenAddress::Tcp(address), ZmqSocket::pull);
         bound.err().map(|error| error.kind())

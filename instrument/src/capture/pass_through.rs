@@ -84,7 +84,7 @@ impl PassThrough {
     ///
     /// The thread has failed.
     pub fn join(self) -> io::Result<()> {
-        let panicked = |_| io::Error::other("the thread that hands bytes on panicked");
+        let panicked = |_| io::Error::other("the forwarding thread panicked");
         self.thread.join().map_err(panicked)?
     }
 }
@@ -127,7 +127,7 @@ impl Port {
                 Ok((stream, peer)) => {
                     is_failing = false;
                     if let Err(error) = stream.set_nodelay(true) {
-                        debug!(%peer, %error, "gone at once");
+                        debug!(%peer, %error, "the client disconnected immediately");
                         continue;
                     }
                     let client = self.writer.tap(stream, peer);

@@ -32,7 +32,7 @@ impl Queue {
 
     pub(super) fn write(&self, recording: Recording) {
         if self.work.send(Work::Write(recording)).is_err() {
-            error!("a connection is not written: the thread that writes them has failed");
+            error!("a connection is not written: the writer thread has failed");
         }
     }
 

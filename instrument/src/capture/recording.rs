@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn holds_no_more_than_it_may_and_nothing_behind_a_gap() {
+    fn a_full_recording_keeps_nothing_after_a_gap() {
         let all = Arc::new(AtomicUsize::new(0));
         let mut full = recording(1000, &all);
         full.note(Peer::Client, &[b'x'; 700]);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn all_together_hold_no_more_than_they_may() {
+    fn the_memory_of_all_recordings_is_bounded() {
         let all = Arc::new(AtomicUsize::new(MAX_HELD - 500));
         let mut last = recording(usize::MAX, &all);
         last.note(Peer::Client, &[b'x'; 300]);

@@ -57,7 +57,7 @@ impl Default for CaptureSettings {
             keep_secrets: false,
             max_size: 1 << 20,
             max_fixtures: 1000,
-            on_skip: |peer, reason| warn!(%peer, %reason, "not written"),
+            on_skip: |peer, reason| warn!(%peer, %reason, "connection not written"),
         }
     }
 }
@@ -140,8 +140,8 @@ impl CaptureWriter {
             _ => {
                 self.shared.is_full.call_once(|| {
                     warn!(
-                        "the directory holds {} fixtures, as many as it may: from now on \
-                         connections are served and not captured",
+                        "the directory has reached its limit of {} fixtures: from now on \
+                         connections are served but not captured",
                         self.shared.settings.max_fixtures
                     );
                 });
@@ -209,7 +209,7 @@ impl WriterThread {
             Ok(path) => info!(%peer, path = %path.display(), "captured"),
             Err(error) => {
                 self.left.fetch_add(1, Ordering::Relaxed);
-                error!(%peer, %error, "cannot write what was captured");
+                error!(%peer, %error, "cannot write a capture");
             }
         }
     }

@@ -136,8 +136,7 @@ impl Explanation {
                 };
             }
             Some(Opened::Http2) => {
-                let each =
-                    "each of its streams has a request, and only those of HTTP/1 are explained";
+                let each = "only requests of HTTP/1 are explained";
                 return Self::bare(HTTP2, unclear(each));
             }
             Some(Opened::Closed(first)) => return Self::of_closed(first),
@@ -162,7 +161,10 @@ impl Explanation {
             return Self::bare("nothing", unclear("there are no bytes"));
         }
         if FirstBytes::of(client) != FirstBytes::Http1 {
-            return Self::bare("too few bytes", unclear("the bytes may begin anything"));
+            return Self::bare(
+                "too few bytes",
+                unclear("more bytes are needed to recognise the protocol"),
+            );
         }
         let len = client.len();
         let why = format!("the head is not complete: {len} bytes and no blank line");
@@ -184,12 +186,12 @@ impl Explanation {
             ),
             FirstBytes::Tls => (
                 "TLS",
-                "TLS is not spoken on this port",
+                "TLS is not enabled on this port",
                 Remedy::EndTlsInFront,
             ),
             FirstBytes::Http2 => (HTTP2, "HTTP/2 is not enabled", Remedy::SpeakHttp2),
             FirstBytes::TooFew | FirstBytes::Http1 | FirstBytes::Unknown => {
-                let neither = "the bytes begin neither HTTP nor TLS; the connection is closed";
+                let neither = "the bytes are neither HTTP nor TLS; the connection is closed";
                 return Self::bare("an unknown protocol", unclear(neither));
             }
         };
@@ -289,7 +291,7 @@ fn answer(
     let accept = Accept::first_offered(&request);
     let mut answer = BytesMut::new();
     let waits_for = match responder.respond(&accept, incoming, &mut answer) {
-        Ok(None) => Some("the eight bytes behind the head"),
+        Ok(None) => Some("the eight bytes after the head"),
         _ => None,
     };
     Judged {

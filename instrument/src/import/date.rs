@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_the_day_of_a_time() {
+    fn computes_the_day_of_a_timestamp() {
         for (seconds, day) in [
             (0, "1970-01-01"),
             (951_782_400, "2000-02-29"),

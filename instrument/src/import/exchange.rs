@@ -70,7 +70,7 @@ impl Exchange {
 
     /// Returns the reason for a missing transcript if only a part of the answer was captured.
     pub(super) fn no_answer(conversation: &Conversation) -> String {
-        because_of_loss("the answer was captured in part only", conversation)
+        because_of_loss("the answer was captured only in part", conversation)
     }
 
     /// Takes a whole conversation of any kind. `None` if the client sent nothing.
@@ -141,7 +141,7 @@ impl Exchange {
         if is_exact {
             self.trim(&mut played)?;
         } else {
-            let note = "recorded of another server, whose bytes are not Polysock's";
+            let note = "recorded from another server, whose bytes differ from Polysock's";
             self.notes.push(note.to_owned());
         }
         let is_accepted = status == Some(101);
@@ -252,7 +252,7 @@ impl Exchange {
         let lost: usize = lens.sum();
         if lost > 0 {
             self.notes.push(format!(
-                "the last {lost} bytes are left out, as what answers them was not captured"
+                "the last {lost} bytes are left out, because their answer was not captured"
             ));
         }
         self.events.truncate(kept);
@@ -270,7 +270,7 @@ impl Exchange {
         let fits = fits.count();
         if fits < self.events.len() {
             self.notes.push(format!(
-                "what follows the first {MAX_BYTES} bytes is left out"
+                "the bytes after the first {MAX_BYTES} are left out"
             ));
             self.events.truncate(fits);
         }

@@ -138,7 +138,7 @@ impl Recording {
             }
         }
         let note = "websockify records payloads only: the opening handshake and the frames are \
-                    made anew, and segments are not known";
+                    generated, and segments are unknown";
         let headers = vec![
             header("client", "unknown, through websockify"),
             header("source", source),
@@ -185,7 +185,7 @@ fn element(line: &str) -> Result<Vec<u8>, &'static str> {
                 'x' => {
                     let digits: String = chars.by_ref().take(2).collect();
                     u8::from_str_radix(&digits, 16)
-                        .map_err(|_| "two hex digits belong behind \\x")?
+                        .map_err(|_| "two hex digits are expected after \\x")?
                 }
                 other @ ('\\' | '\'' | '"') => other as u8,
                 _ => return Err("an escape that websockify does not write"),
@@ -197,7 +197,7 @@ fn element(line: &str) -> Result<Vec<u8>, &'static str> {
         bytes.push(byte);
     }
     if chars.next().is_some() {
-        return Err("more behind the string");
+        return Err("unexpected text after the string");
     }
     Ok(bytes)
 }
@@ -207,16 +207,16 @@ fn frame(element: &[u8], is_base64: bool) -> Result<Frame, &'static str> {
     let (from, sign) = match element.first() {
         Some(b'{') => (Peer::Server, b'{'),
         Some(b'}') => (Peer::Client, b'}'),
-        _ => return Err("an element begins with { or }, and the time"),
+        _ => return Err("an element must begin with { or }, and the time"),
     };
     let mut parts = element.splitn(3, |byte| *byte == sign).skip(1);
     let (Some(time), Some(payload)) = (parts.next(), parts.next()) else {
-        return Err("the time does not end with the sign it begins with");
+        return Err("the time does not end with the sign before it");
     };
     let time = std::str::from_utf8(time)
         .ok()
         .and_then(|time| time.parse().ok());
-    let time = time.ok_or("the time is a number of milliseconds")?;
+    let time = time.ok_or("the time is not a number of milliseconds")?;
     let payload = if is_base64 {
         STANDARD
             .decode(payload)

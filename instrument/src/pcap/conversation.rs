@@ -133,21 +133,21 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Begun => write!(f, "the capture begins after the connection"),
+            Self::Begun => write!(f, "the capture begins after the start of the connection"),
             Self::Lost { from, after } => write!(
                 f,
-                "bytes of the {from} are missing after its first {after}; what follows is left out"
+                "bytes of the {from} are missing after its first {after}; the rest is left out"
             ),
             Self::Cut { from, after } => write!(
                 f,
                 "a packet of the {from} was cut after its first {after} bytes (capture with \
-                 tcpdump -s 0); what follows is left out"
+                 tcpdump -s 0); the rest is left out"
             ),
-            Self::Repeated(count) => write!(f, "segments that came twice: {count}"),
+            Self::Repeated(count) => write!(f, "repeated segments: {count}"),
             Self::Reordered(count) => write!(f, "segments out of order: {count}"),
-            Self::Unfinished => write!(f, "the capture ends before the connection"),
+            Self::Unfinished => write!(f, "the capture ends before the end of the connection"),
             Self::Limit => write!(f, "it is over the limit; the rest is left out"),
-            Self::Longer(len) => write!(f, "what follows the first {len} bytes is left out"),
+            Self::Longer(len) => write!(f, "the bytes after the first {len} are left out"),
         }
     }
 }

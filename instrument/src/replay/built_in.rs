@@ -89,12 +89,13 @@ async fn call(
 /// Reads the headers `protocol`, `dial`, `origin` and `subprotocols`.
 fn dial(transcript: &Transcript) -> Result<(&'static dyn Protocol, Dial), &'static str> {
     let name = transcript.header("protocol").unwrap_or_default();
-    let protocol = find_protocol(name).ok_or("`protocol`: one that can be dialled, as rfc6455")?;
+    let protocol =
+        find_protocol(name).ok_or("`protocol`: a protocol for clients, such as rfc6455")?;
     let url = transcript.header("dial").unwrap_or_default();
     let (secure, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
         (Some(rest), _) => (false, rest),
         (None, Some(rest)) => (true, rest),
-        (None, None) => return Err("`dial`: what is asked for, as ws://example.com/chat"),
+        (None, None) => return Err("`dial`: a WebSocket URL, such as ws://example.com/chat"),
     };
     let (host, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let offered = transcript.header("subprotocols").unwrap_or_default();

@@ -24,46 +24,46 @@ use crate::signals::Signals;
 
 /// Serve, and record every connection as a transcript
 ///
-/// Writes a `.wire` file for each connection, when it has ended: what the client sent, segment by
-/// segment, what it was answered, and what the application saw; also of those that are refused.
-/// `polysock replay` plays them and `polysock explain --last-refused DIR` explains the newest
-/// refusal.
+/// Writes a `.wire` file for each connection when it has ended, refused ones included: the bytes
+/// from the client, segment by segment, the answers, and the events that the application received.
+/// `polysock replay` plays these files, and `polysock explain --last-refused DIR` explains the
+/// newest refusal.
 ///
-/// It speaks every protocol to every origin, answers Flash's policy requests, sends no pings, and
-/// its nonces are known, so that what is recorded can be replayed: stop it when the capture is
-/// done.
+/// The server speaks every protocol to every origin, answers Flash socket policy requests, sends no
+/// pings, and uses known nonces, so that the transcripts can be replayed: stop it when the capture
+/// is done.
 #[derive(Args, Debug)]
 #[command(mut_arg("shutdown_timeout", |flag| flag.help(SHUTDOWN)))]
 pub(crate) struct Capture {
     #[command(flatten)]
     listen: ListenFlags,
 
-    /// What to put behind the port, as for `polysock serve`; an echo where nothing is said
+    /// Target of the connections, as for `polysock serve` [default: an echo]
     #[arg(value_name = "UPSTREAM", conflicts_with = "pass_through")]
     upstream: Option<String>,
 
-    /// Hand every byte on to this server, unchanged, and record what it answers
+    /// Forward every byte to this server unchanged, and record its answers
     #[arg(long, value_name = "HOST:PORT", value_parser = values::server)]
     pass_through: Option<String>,
 
-    /// The directory that the transcripts are written to; it is made where it is not there
+    /// Directory to write the transcripts to; it is created if it does not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// Who connects, for the header `client` [default: what clients say in User-Agent]
+    /// Name of the client, for the header `client` [default: the User-Agent of each client]
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
 
-    /// Keep cookies, credentials and tokens; else stand-ins replace them
+    /// Keep cookies, credentials and tokens, which are replaced by placeholders otherwise
     #[arg(long)]
     keep_secrets: bool,
 
-    /// How much of a connection is kept, in bytes, with some 100 for each segment: 64KiB to 2MiB.
-    /// A transcript that is cut says so
+    /// Maximum recorded size of a connection, in bytes, plus some 100 for each segment: 64KiB to
+    /// 2MiB. A transcript that is cut says so
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1MiB")]
     max_size: usize,
 
-    /// How many transcripts the directory may hold; connections beyond are served and not
+    /// Maximum number of transcripts in the directory; further connections are served but not
     /// recorded
     #[arg(long, value_name = "COUNT", default_value_t = CaptureSettings::default().max_fixtures)]
     max_fixtures: usize,
@@ -85,15 +85,15 @@ pub(crate) struct Capture {
     timeouts: ServingTimeouts,
 }
 
-const SHUTDOWN: &str = "How long connections may take to close after SIGTERM, SIGINT or SIGQUIT, before \
-                        they are cut. Those of --pass-through are cut at once";
+const SHUTDOWN: &str = "Time limit for connections to close after SIGTERM, SIGINT or SIGQUIT, before they \
+                        are cut. Those of --pass-through are cut immediately";
 
 fn size(text: &str) -> Result<usize, String> {
     let size = usize::try_from(values::size(text)?).unwrap_or(usize::MAX);
     if (64 << 10..=2 << 20).contains(&size) {
         Ok(size)
     } else {
-        Err("write 64KiB to 2MiB: an opening handshake must fit, and somebody must read it".into())
+        Err("write a size from 64KiB to 2MiB: smaller ones do not fit an opening handshake, larger ones are unreadable".into())
     }
 }
 
@@ -210,8 +210,8 @@ impl Capture {
 fn tell_of_skip(peer: SocketAddr, reason: Skip) {
     match reason {
         Skip::UnmaskableSecrets => {
-            warn!(%peer, "HTTP/2 is not written: its secrets cannot be masked (--keep-secrets)");
+            warn!(%peer, "the HTTP/2 connection is not recorded: its secrets cannot be masked (--keep-secrets)");
         }
-        _ => warn!(%peer, %reason, "not written"),
+        _ => warn!(%peer, %reason, "the connection is not recorded"),
     }
 }

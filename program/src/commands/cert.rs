@@ -15,7 +15,7 @@ use rcgen::{
 
 use crate::exit::Exit;
 
-/// Make a certificate
+/// Create a certificate
 #[derive(Args, Debug)]
 pub(crate) struct Cert {
     #[command(subcommand)]
@@ -27,30 +27,30 @@ enum Kind {
     SelfSigned(SelfSigned),
 }
 
-/// A certificate for trying TLS out, which has signed itself, and its key
+/// Create a self-signed certificate and its key, for testing TLS
 ///
-/// Clients know it where they are given its file as an authority, as `polysock connect --cacert`
-/// is; it is for servers alone, and can sign no other.
+/// Clients trust it if they are given its file as an authority, as in `polysock connect --cacert`.
+/// It is valid for servers only, and cannot sign other certificates.
 #[derive(Args, Debug)]
 struct SelfSigned {
-    /// A name or an address of the server. Repeatable
+    /// Name or address of the server. Repeatable
     #[arg(long, value_name = "NAME", value_parser = host, default_values = ["localhost", "127.0.0.1", "::1"])]
     host: Vec<String>,
 
-    /// Where to write the certificate
+    /// File to write the certificate to
     #[arg(long, value_name = "FILE", default_value = "polysock.pem")]
     certificate: PathBuf,
 
-    /// Where to write its key, which nobody but the owner of the file may read; the same file as the
-    /// certificate's has both
+    /// File to write the key to, which only its owner may read; if it is the same as the file of
+    /// the certificate, it contains both
     #[arg(long, value_name = "FILE", default_value = "polysock.key")]
     key: PathBuf,
 
-    /// How many days it is valid for
+    /// Validity of the certificate, in days
     #[arg(long, value_name = "COUNT", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..))]
     days: u16,
 
-    /// Replace files that are there
+    /// Replace existing files
     #[arg(long)]
     force: bool,
 }
@@ -71,7 +71,8 @@ impl Cert {
 impl SelfSigned {
     fn write(&self) -> Result<(), String> {
         let made = self.make();
-        let (certificate, key) = made.map_err(|error| format!("no certificate: {error}"))?;
+        let (certificate, key) =
+            made.map_err(|error| format!("cannot create the certificate: {error}"))?;
         self.free(&self.key)?;
         if self.is_one_file() {
             return place(&self.key, SECRET, &(certificate + &key));
@@ -132,7 +133,7 @@ impl SelfSigned {
         let (certificate, key) = (self.certificate.display(), self.key.display());
         let (files, key) = match self.is_one_file() {
             true => (
-                format!("{certificate} has the certificate and its key"),
+                format!("{certificate} contains the certificate and its key"),
                 String::new(),
             ),
             false => (
@@ -192,7 +193,7 @@ fn place(path: &Path, mode: u32, text: &str) -> Result<(), String> {
 
 fn in_the_way(path: &Path) -> String {
     let path = path.display();
-    format!("{path} is there already: name another file, or replace it with --force")
+    format!("{path} already exists: choose another file, or replace it with --force")
 }
 
 const HOUR: Duration = Duration::from_secs(60 * 60);

@@ -8,13 +8,13 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::serving::{Acceptors, check_auth, check_sessions};
 
-/// Say what is wrong with a configuration file
+/// Check a configuration file, and print what is wrong with it
 ///
-/// Ends with 0 where `polysock serve --config FILE` could use it, warnings or not, and with 78 where
-/// it could not.
+/// Exit codes: 0 if `polysock serve --config FILE` could use the file, with or without warnings, 78
+/// if it could not.
 #[derive(Args, Debug)]
 pub(crate) struct Check {
-    /// The file
+    /// Configuration file to check
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
 }

@@ -7,13 +7,13 @@ use clap_complete::{Shell, generate};
 
 use crate::exit::Exit;
 
-/// Print what completes the command line of polysock in a shell
+/// Print the completion script for a shell
 ///
-/// For bash: `polysock completions bash > /usr/share/bash-completion/completions/polysock`. Packages
-/// have it already.
+/// For bash: `polysock completions bash > /usr/share/bash-completion/completions/polysock`.
+/// Packages already contain it.
 #[derive(Args, Debug)]
 pub(crate) struct Completions {
-    /// The shell
+    /// Shell to complete in
     #[arg(value_enum, value_name = "SHELL")]
     shell: Shell,
 }

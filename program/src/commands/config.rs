@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::config::{self, reference, schema};
 use crate::exit::Exit;
 
-/// Print configurations: every key and its default, what a file says, a schema for editors
+/// Print a configuration: every key and its default, the settings in force, or a schema for editors
 #[derive(Args, Debug)]
 pub(crate) struct Config {
     #[command(subcommand)]
@@ -17,15 +17,15 @@ pub(crate) struct Config {
 
 #[derive(Debug, Subcommand)]
 enum Print {
-    /// A file with every key, what it means, and its default
+    /// Print a file with every key, its meaning and its default
     Default,
-    /// What is in force with a file, secrets masked
+    /// Print the settings in force with a file, with its secrets masked
     Show {
-        /// The file; without it, what is in force where nothing is said
+        /// Configuration file; without it, the defaults are printed
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// The JSON schema of the file, for editors
+    /// Print the JSON schema of the file, for editors
     Schema,
 }
 

@@ -14,10 +14,10 @@ use crate::exit::Exit;
 use crate::flags::dial::DialFlags;
 use crate::flags::server::ServerFlags;
 
-/// Talk to a WebSocket server in any protocol: lines of stdin out, messages to stdout
+/// Connect to a WebSocket server in any protocol, send lines of stdin, and print messages
 ///
-/// Ends with the end of stdin. Exit codes: 0 closed normally, 2 wrong usage, 3 no connection or
-/// refused, 4 closed abnormally.
+/// Closes the connection at the end of stdin. Exit codes: 0 closed normally, 2 wrong usage, 3 no
+/// connection or refused, 4 closed abnormally.
 #[derive(Args, Debug)]
 pub(crate) struct Connect {
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub(crate) struct Connect {
     #[command(flatten)]
     dial: DialFlags,
 
-    /// Send all of stdin as binary messages, as it comes, and write messages without line ends
+    /// Send stdin as binary messages, as it is read, and write messages without line ends
     #[arg(long)]
     binary: bool,
 }

@@ -15,24 +15,24 @@ use crate::exit::Exit;
 /// The longest websockify recording that is read, in bytes.
 const MAX_RECORDING: u64 = 16 << 20;
 
-/// Write transcripts of the WebSocket sessions in packet captures and websockify's recordings
+/// Write transcripts of the WebSocket sessions in packet captures and websockify recordings
 ///
-/// One `.wire` file for each opening handshake, with what followed it: the client's bytes as they
-/// came, segment by segment, and what the application must see. `polysock replay` plays them. What
-/// was left out is counted on stderr, by reason. Exit status: 0 where something was written, 1
-/// where nothing was, or a file could not be read.
+/// Writes one `.wire` file for each opening handshake and what followed it: the bytes from the
+/// client, segment by segment, and the events that the application must receive. `polysock replay`
+/// plays these files. The counts of what was skipped, by reason, are printed on stderr. Exit codes:
+/// 0 if any file was written, 1 if none was, or an input could not be read.
 #[derive(Args, Debug)]
 pub(crate) struct Import {
-    /// Packet captures (pcap, pcapng), or files of `websockify --record`, also compressed with gzip;
-    /// `-` for stdin
+    /// Packet captures (pcap, pcapng), or files of `websockify --record`, optionally compressed
+    /// with gzip; `-` for stdin
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Where to write the transcripts
+    /// Directory to write the transcripts to
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
 
-    /// Keep cookies, credentials and tokens; else stand-ins replace them
+    /// Keep cookies, credentials and tokens, which are replaced by placeholders otherwise
     #[arg(long)]
     keep_secrets: bool,
 }
@@ -94,7 +94,10 @@ impl Import {
             let capture = Capture::read(reader, &Limits::default());
             let capture = capture.map_err(|error| error.to_string())?;
             if let Some(damage) = &capture.damage {
-                let _ = writeln!(io::stderr(), "{name}: read as far as it goes: {damage}");
+                let _ = writeln!(
+                    io::stderr(),
+                    "{name}: read up to the damaged part: {damage}"
+                );
             }
             let source = format!("packet capture {name}");
             return Ok(Imported::of_capture(&capture, &source, self.keep_secrets));
@@ -103,7 +106,7 @@ impl Import {
         let len = reader.take(MAX_RECORDING + 1).read_to_string(&mut text);
         match len {
             Ok(len) if len as u64 > MAX_RECORDING => {
-                Err("longer than 16 MiB, and no packet capture".into())
+                Err("neither a packet capture nor a recording of at most 16 MiB".into())
             }
             Ok(_) => Imported::of_websockify(&text, &format!("recording of websockify {name}"))
                 .map_err(|error| format!("neither a packet capture nor a recording: {error}")),

@@ -16,11 +16,11 @@ const MAX_LINE: usize = 80;
 
 /// Write the manual pages: polysock(1), and one for each command
 ///
-/// `man -l DIR/polysock-serve.1` shows one of them. Packages have them already. They are of today, or of
-/// `SOURCE_DATE_EPOCH`, where that is set.
+/// `man -l DIR/polysock-serve.1` shows one of them. Packages already contain them. Their date is
+/// today's, or that of `SOURCE_DATE_EPOCH` if it is set.
 #[derive(Args, Debug)]
 pub(crate) struct Man {
-    /// The folder; it is made where there is none
+    /// Directory to write the pages to; it is created if it does not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

@@ -7,7 +7,7 @@ use polysock::protocols::{CloseForm, DEFAULT_PROTOCOLS, Masking, PROTOCOLS};
 
 use crate::exit::Exit;
 
-/// List the protocols: wire version, who spoke them, what they can carry
+/// List the protocols: wire version, software that spoke them, capabilities
 #[derive(Args, Debug)]
 pub(crate) struct Protocols {}
 

@@ -9,13 +9,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::config::Config;
 use crate::exit::Exit;
 
-/// Have a running `polysock serve` read its configuration file again
+/// Make a running `polysock serve` read its configuration file again
 ///
-/// The file is read here first: one that is wrong ends this with 78, and nothing is asked of the server.
-/// The server is found by the file that `pid_file` names; its log says what has changed.
+/// Checks the file first: if it is invalid, the exit code is 78 and the server is not signalled.
+/// The process of the server is the one in the file that `pid_file` names; the log of the server
+/// reports the changes.
 #[derive(Args, Debug)]
 pub(crate) struct Reload {
-    /// The configuration file
+    /// Configuration file of the server
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
 }
@@ -50,11 +51,11 @@ fn ask(file: &Path) -> Result<(), String> {
     let text =
         fs::read_to_string(file).map_err(|error| format!("{error}; is the server running?"))?;
     let number = text.trim().parse().ok().and_then(Pid::from_raw);
-    let process = number.ok_or("this is no number of a process")?;
+    let process = number.ok_or("the file contains no process ID")?;
     let sent = kill_process(process, Signal::HUP);
     sent.map_err(|error| {
         format!(
-            "the process {} cannot be asked: {error}",
+            "cannot send SIGHUP to process {}: {error}",
             process.as_raw_nonzero()
         )
     })

@@ -7,10 +7,10 @@ use polysock::protocols::PROTOCOLS;
 
 use crate::exit::Exit;
 
-/// Say which version this is, and what it was built with
+/// Print the version, and what it was built with
 #[derive(Args, Debug)]
 pub(crate) struct Version {
-    /// Say also what TLS is spoken with, and which protocols
+    /// Print the TLS support and the protocols as well
     #[arg(short, long)]
     verbose: bool,
 }
@@ -32,7 +32,7 @@ impl Version {
 }
 
 const TLS: &str = if cfg!(feature = "legacy-tls") {
-    "yes (1.2 and 1.3, by rustls; 1.0 and 1.1 where asked, by s2n-tls; both with aws-lc)"
+    "yes (1.2 and 1.3, by rustls; 1.0 and 1.1 if configured, by s2n-tls; both with aws-lc)"
 } else if cfg!(feature = "tls") {
     "yes (1.2 and 1.3, by rustls with aws-lc; not 1.0 and 1.1: built without the feature `legacy-tls`)"
 } else {

@@ -20,7 +20,8 @@ const HASH: Section<Option<HashOf>> = Section {
             "hash",
             Maybe(hash_key()),
             |hash: &mut Option<HashOf>| hash,
-            "What has to be the same: \"header:NAME\", \"cookie:NAME\", \"query:NAME\" or \"address\".",
+            "The value that is hashed: \"header:NAME\", \"cookie:NAME\", \"query:NAME\" or \"address\". Clients with \
+             the same value get the same server.",
         )]
     },
 };

@@ -38,29 +38,29 @@ pub(super) fn keys() -> Vec<Key<BusSection>> {
             "url",
             Maybe(url()),
             |bus: &mut BusSection| &mut bus.url,
-            "A broker that joins the channels of several servers: nats://HOST:PORT, tls:// for NATS by TLS, \
-             redis://HOST:PORT, rediss://, or redis+unix:///PATH, with USER:PASSWORD@ before the host where it wants \
-             them. Not given: this server is alone.",
+            "The URL of the broker that joins the channels of several servers: nats://HOST:PORT, tls:// for NATS over \
+             TLS, redis://HOST:PORT, rediss:// for Redis over TLS, or redis+unix:///PATH, with USER:PASSWORD@ before \
+             the host if the broker requires them. Default: no broker; the server has its channels to itself.",
         )
         .example("\"nats://127.0.0.1:4222\""),
         Key::new(
             "prefix",
             prefix(),
             |bus| &mut bus.prefix,
-            "What the names of all that is at the broker begin with, the same on each server of a site.",
+            "The prefix of all names that are used at the broker. It must be the same on all servers of a site.",
         ),
         Key::new(
             "history",
             optional_count(),
             |bus| &mut bus.history,
-            "How many publications of each channel the broker keeps, so that who has missed some gets them; with NATS \
-             that takes JetStream. The same on each server.",
+            "The number of publications of each channel that the broker keeps for clients that have missed some, or \
+             \"none\". With NATS this requires JetStream. It must be the same on all servers.",
         ),
         Key::new(
             "history_age",
             duration(),
             |bus| &mut bus.history_age,
-            "For how long it keeps them.",
+            "The time for which the broker keeps publications.",
         ),
     ]
 }

@@ -26,38 +26,39 @@ pub(super) fn keys() -> Vec<Key<ControlSection>> {
             "listen",
             Maybe(Addresses),
             |control: &mut ControlSection| &mut control.listen,
-            "Where operators are told how it goes, and change things: unix:PATH, whose file says who may (0660), or \
-             HOST:PORT. Not given: nowhere.",
+            "The address of the control listener: unix:PATH, whose file permissions (0660) decide who has access, or \
+             HOST:PORT. Default: no control listener.",
         )
         .example("\"unix:/run/polysock/control.sock\""),
         Key::new(
             "token",
             Maybe(Place),
             |control: &mut ControlSection| &mut control.token,
-            "A file with what who asks by TCP has to send, as Authorization: Bearer TOKEN: to change anything, and where \
-             `listen` is not on this machine alone to read anything as well. 22 characters or more.",
+            "A file with the token that TCP clients send as Authorization: Bearer TOKEN, at least 22 characters. It is \
+             required for changes, and for reading as well if other machines can reach `listen`. Default: no token, \
+             and no changes over TCP.",
         )
         .example("\"/etc/polysock/control.token\""),
         Key::new(
             "hosts",
             List(text()),
             |control| &mut control.hosts,
-            "The names by which it may be asked, beside its address and localhost: a page of anybody's can point a name of \
-             its own here.",
+            "Host names by which requests may address the listener, in addition to its address and localhost. Requests \
+             with other names in Host are refused, because any web page can point a name of its own to this address.",
         ),
         Key::new(
             "census",
             Maybe(Place),
             |control: &mut ControlSection| &mut control.census,
-            "A file for what is known of devices: which came, when, and speaking what. Not given: it is forgotten with the \
-             process.",
+            "The file of the census of clients: which devices have connected, when, and with which protocol. Default: \
+             no file; the census is lost when the process ends.",
         )
         .example("\"/var/lib/polysock/census.json\""),
         Key::new(
             "ready_while_draining",
             Switch,
             |control| &mut control.ready_while_draining,
-            "Whether /readyz says that clients may be sent here while connections are being closed.",
+            "Whether /readyz reports that this server is ready while connections are being closed by a drain.",
         ),
     ]
 }

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn puts_in_what_is_set() {
+    fn expands_variables_that_are_set() {
         let path = std::env::var("PATH").unwrap();
         for (text, expected) in [
             ("plain", "plain"),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_missing() {
+    fn names_the_missing_variable() {
         let missing = ExpandError::Missing("POLYSOCK_NOT_SET".to_owned());
         assert_eq!(expand("${POLYSOCK_NOT_SET}"), Err(missing));
         for text in ["${", "${}", "${a", "${a b}", "${:-a}"] {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_escaped_is_read_as_it_was() {
+    fn expanding_an_escaped_text_yields_the_text() {
         for text in ["$", "$$", "$$$", "${A}", "$${A}", "$$${", "a$b"] {
             assert_eq!(expand(&escape(text)).as_deref(), Ok(text));
         }

@@ -69,8 +69,9 @@ pub(super) fn keys() -> Vec<Key<ExecSettings>> {
                 ("stream", Framing::Stream),
             ]),
             |exec: &mut ExecSettings| &mut exec.framing,
-            "Where a message ends in what the process reads and writes: at the end of a \"line\", at a \"nul\", as \
-             four bytes before it say (\"length\", big-endian), or nowhere (\"stream\").",
+            "The framing of messages in the input and output of the process: each \"line\" is a message, a \"nul\" \
+             byte ends each message, each message follows its \"length\" in four bytes (big-endian), or there is no \
+             framing (\"stream\").",
         ),
         Key::new(
             "binary",
@@ -82,39 +83,39 @@ pub(super) fn keys() -> Vec<Key<ExecSettings>> {
             "shared",
             Switch,
             |exec| &mut exec.shared,
-            "Whether one process serves all clients, and all get what it writes.",
+            "Whether one process serves all clients. Its output is then sent to each of them.",
         ),
         Key::new(
             "dir",
             Maybe(Place),
             |exec: &mut ExecSettings| &mut exec.dir,
-            "Its working directory. Not given: that of the gateway.",
+            "The working directory of the process. Default: that of the gateway.",
         )
         .example("\"/srv/run\""),
         Key::new(
             "env",
             Names(text()),
             |exec: &mut ExecSettings| &mut exec.env,
-            "Variables of its environment, beside those that websocketd gives.",
+            "Variables in the environment of the process, in addition to those that websocketd sets.",
         )
         .example("{ LANG = \"C.UTF-8\" }"),
         Key::new(
             "pass_env",
             List(text()),
             |exec| &mut exec.pass_env,
-            "The variables of the gateway's own environment that it gets, beside PATH.",
+            "The names of variables that are passed on from the gateway's own environment, in addition to PATH.",
         ),
         Key::new(
             "max_processes",
             count(),
             |exec| &mut exec.max_processes,
-            "The most processes at a time, or \"none\". The next client is told 503.",
+            "The maximum number of processes at a time, or \"none\". Further clients receive 503.",
         ),
         Key::new(
             "grace",
             duration(),
             |exec| &mut exec.grace,
-            "How long it may take to end when its client has gone, before it is killed.",
+            "The time that the process of a disconnected client has to end after SIGTERM, before it is killed.",
         ),
     ]
 }

@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn a_file_may_be_cut_and_torn(
+    fn a_mutated_file_causes_no_panic(
         chosen in vec((any::<Index>(), Just(None)), 0..8),
         changes in vec((any::<Index>(), any::<Index>(), "\\PC{0,4}"), 1..4),
     ) {
@@ -117,7 +117,7 @@ proptest! {
     }
 
     #[test]
-    fn a_file_may_be_anything(text in any::<String>()) {
+    fn a_file_with_any_content_causes_no_panic(text in any::<String>()) {
         check(&text);
     }
 }

@@ -23,17 +23,18 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
             "unmasked_from",
             Peers,
             |settings: &mut Settings| &mut settings.unmasked_from,
-            "The networks from where clients may come without TLS that do not mask what they send (hixie-75 to \
-             hybi-03): \"private\" for this machine and private networks, \"unix\", \"any\", \"none\". Others are \
-             told 403, and the log says why.",
+            "The networks from which clients that do not mask their data (hixie-75 to hybi-03) are admitted without \
+             TLS; \"private\" for this machine and private networks, \"unix\", \"any\", \"none\". Others receive 403, \
+             and the reason is logged.",
         ),
         Key::new(
             "policy",
             policy::rules(),
             |settings: &mut Settings| &mut settings.policy,
-            "Rules for who is let in, of which the first that is for a client decides: protocols, networks and \
-             user_agent say whom it is for, action whether they are let in (\"allow\" or \"deny\"), until the last \
-             day on which they are; log_only has the log say whom it would refuse, and name is for the log.",
+            "The rules of admission, of which the first that matches a client decides. The conditions are `protocols`, \
+             `networks` and `user_agent`. The `action` is \"allow\" or \"deny\", and `until` is the last day on which \
+             clients are admitted. With `log_only`, the clients that the rule would refuse are only logged. `name` is \
+             the name of the rule in the log.",
         )
         .example(
             "[{ protocols = \"legacy\", networks = [\"10.0.0.0/8\"], until = 2099-06-30 }, \
@@ -44,25 +45,26 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
             "auth",
             auth::AuthTable,
             |settings: &mut Settings| &mut settings.auth,
-            "Who has to say who it is, and how: by a password { basic = { file = \"users.htpasswd\", realm = \"meters\" } }, by a \
-             token { jwt = { key = \"issuer.pem\", issuer = \"https://id.example\", audience = \"meters\", from = [\"header\", \
-             \"cookie:sid\", \"query:token\", \"subprotocol:bearer\"], end_connections = true } } with a `key`, a `secret` or \
-             a `jwks`, or by asking { forward = { url = \"http://127.0.0.1:9000/check\", pass = \"X-User\" } }; beside it \
-             pass_authorization and tls. Others are told 401. \"none\": nobody has to.",
+            "The authentication of clients: by password { basic = { file = \"users.htpasswd\", realm = \"meters\" } }, \
+             by token { jwt = { key = \"issuer.pem\", issuer = \"https://id.example\", audience = \"meters\", from = \
+             [\"header\", \"cookie:sid\", \"query:token\", \"subprotocol:bearer\"], end_connections = true } } with a \
+             `key`, a `secret` or a `jwks`, or by an HTTP endpoint { forward = { url = \
+             \"http://127.0.0.1:9000/check\", pass = \"X-User\" } }. Further keys are pass_authorization and tls. \
+             Other clients receive 401. \"none\" for no authentication.",
         ),
         Key::new(
             "session",
             session::name(),
             |settings: &mut Settings| &mut settings.session,
-            "The NAME of a [session.NAME]: clients come with their session of a web app, whose values are \
-             {session.NAME} in the values of `request_headers`. \"none\": without.",
+            "The NAME of the [session.NAME] that has the sessions of clients, or \"none\". {session.PATH} in the \
+             values of `request_headers` is replaced by the session's value at this path, as {session.user_id}.",
         ),
         Key::new(
             "require_session",
             session::required(),
             |settings: &mut Settings| &mut settings.require_session,
-            "Whether clients have to have that session, or the value that it has to have, as \"user_id\". Others are \
-             told 403.",
+            "Whether clients must have a session, or the name of a value that their session must have, as \"user_id\". \
+             Others receive 403.",
         ),
     ]
 }

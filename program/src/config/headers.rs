@@ -39,22 +39,21 @@ pub(super) fn keys() -> Vec<Key<HeaderPolicy>> {
             "set",
             Headers,
             |policy: &mut HeaderPolicy| &mut policy.set,
-            "Fields that take the place of those of their name. A value of the form \"file:PATH\" is read \
-             from that file.",
+            "Fields that replace those of the same name. A value of the form \"file:PATH\" is read from that file.",
         )
         .example("{ X-Site = \"example\" }"),
         Key::new(
             "add",
             Headers,
             |policy: &mut HeaderPolicy| &mut policy.add,
-            "Fields that stand beside those of their name.",
+            "Fields that are added to those of the same name.",
         )
         .example("{ Via = \"1.1 polysock\" }"),
         Key::new(
             "drop",
             List(name()),
             |policy: &mut HeaderPolicy| &mut policy.drop,
-            "Fields that do not pass.",
+            "The names of fields that are removed.",
         )
         .example("[\"X-Powered-By\"]"),
     ]

@@ -17,38 +17,38 @@ pub(super) fn keys() -> Vec<Key<HealthCheck>> {
             "interval",
             duration(),
             |health: &mut HealthCheck| &mut health.interval,
-            "How often each server is asked.",
+            "The interval between two checks of a server.",
         ),
         Key::new(
             "timeout",
             duration(),
             |health| &mut health.timeout,
-            "How long it may take to answer.",
+            "The time that a server has to answer a check.",
         ),
         Key::new(
             "path",
             Maybe(path()),
             |health: &mut HealthCheck| &mut health.path,
-            "What it is asked for with GET. Not given: it has to accept a connection.",
+            "The path that is requested with GET. Default: no request; the server must accept a connection.",
         )
         .example("\"/health\""),
         Key::new(
             "status",
             List(statuses()),
             |health| &mut health.status,
-            "The answers that are good.",
+            "The status codes with which a check passes.",
         ),
         Key::new(
             "rise",
             number(),
             |health| &mut health.rise,
-            "How many good answers in a row bring a server up.",
+            "The number of checks in a row that must pass before a server counts as up.",
         ),
         Key::new(
             "fall",
             number(),
             |health| &mut health.fall,
-            "How many bad ones in a row bring it down.",
+            "The number of checks in a row that must fail before a server counts as down.",
         ),
     ]
 }

@@ -100,42 +100,43 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
             "address",
             Addresses,
             |listener: &mut Listener| &mut listener.address,
-            "HOST:PORT, :PORT for every address of this machine, unix:PATH, or systemd:NAME for the sockets of that \
-             name that systemd passes; systemd: is all of them.",
+            "The address: HOST:PORT, :PORT for all addresses of this machine, unix:PATH, or systemd:NAME for the \
+             sockets of that name that systemd passes; systemd: for all of them.",
         ),
         Key::new(
             "allow",
             List(network()),
             |listener: &mut Listener| &mut listener.networks.allow,
-            "The networks from where anybody may come; others are closed before a byte of theirs is read. Of a proxy \
-             that is trusted, it is its client who may come or not. Empty: any.",
+            "The networks from which clients are admitted. Other clients are closed before a byte is read. If a \
+             trusted proxy names a client, the client's address is checked instead of the proxy's. Empty: any.",
         ),
         Key::new(
             "deny",
             List(network()),
             |listener| &mut listener.networks.deny,
-            "The networks from where nobody may come, in spite of `allow`.",
+            "The networks from which clients are refused, even if `allow` contains them.",
         ),
         Key::new(
             "proxy_protocol",
             TrustedList,
             |listener: &mut Listener| &mut listener.proxy_protocol,
-            "The networks whose connections begin with a PROXY header (v1, v2), which is believed; \"unix\" for whoever \
-             comes over a Unix socket.",
+            "The networks of trusted proxies whose connections begin with a PROXY header (v1 or v2), which names the \
+             client; \"unix\" for proxies that connect over a Unix socket.",
         )
         .example("[\"10.0.0.0/8\"]"),
         Key::new(
             "forwarded",
             TrustedList,
             |listener: &mut Listener| &mut listener.forwarded,
-            "The networks whose Forwarded, X-Forwarded-* and X-Real-IP fields are believed; \"unix\" as well.",
+            "The networks of trusted proxies, which name the client in Forwarded, X-Forwarded-* and X-Real-IP fields; \
+             \"unix\" for proxies that connect over a Unix socket.",
         )
         .example("[\"10.0.0.0/8\", \"unix\"]"),
         Key::new(
             "secure",
             Switch,
             |listener| &mut listener.secure,
-            "Whether TLS ends at a proxy in front, so that pages see wss://.",
+            "Whether a proxy in front terminates TLS, so that pages see wss://.",
         ),
         Key::new(
             "tls",
@@ -147,45 +148,45 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
             "plain",
             Switch,
             |listener| &mut listener.plain,
-            "Whether clients may do without TLS where it is spoken. If not, ordinary requests in plain text are sent to \
-             https://, and WebSockets are refused.",
+            "Whether plain text is accepted in addition to TLS. Otherwise ordinary requests in plain text are \
+             redirected to https://, and WebSockets are refused.",
         ),
         Key::new(
             "http2",
             Switch,
             |listener| &mut listener.http2,
-            "Whether HTTP/2 is spoken, with a WebSocket on each stream (RFC 8441).",
+            "Whether HTTP/2 is enabled, with WebSockets on its streams (RFC 8441).",
         ),
         Key::new(
             "flash_policy",
             Switch,
             |listener| &mut listener.flash_policy,
-            "Whether Flash's socket policy requests are answered: for this port, and the domains that `origins` of every \
-             route let in.",
+            "Whether Flash's socket policy requests are answered. The policy lists this port, and the domains that the \
+             `origins` of every route allow.",
         ),
         Key::new(
             "max_head",
             head_size(),
             |listener| &mut listener.max_head,
-            "The longest head of a request: 1KiB to 256KiB.",
+            "The maximum size of a request head: 1KiB to 256KiB.",
         ),
         Key::new(
             "handshake_timeout",
             duration(),
             |listener| &mut listener.handshake_timeout,
-            "How long the head of a request may take.",
+            "The time limit for the head of a request.",
         ),
         Key::new(
             "keep_alive",
             duration(),
             |listener| &mut listener.keep_alive,
-            "After how much silence the kernel asks a client whether it is there.",
+            "The time of silence after which the kernel sends TCP keep-alive probes to a client.",
         ),
         Key::new(
             "mode",
             mode(),
             |listener: &mut Listener| &mut listener.mode,
-            "The permissions of a Unix socket. Not given: what the umask leaves.",
+            "The permissions of a Unix socket. Default: those that the umask leaves.",
         )
         .example("\"0660\""),
     ]

@@ -29,47 +29,47 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
                 ("clf", Format::Clf),
             ])),
             |log: &mut Settings| &mut log.format,
-            "How log lines are written: \"text\", \"json\", \"ecs\" (JSON in the Elastic Common Schema) or \"clf\" \
-             (the combined log format, for what is logged of connections and requests). Not given: as --log-format \
-             says.",
+            "The format of log lines: \"text\", \"json\", \"ecs\" (JSON in the Elastic Common Schema) or \"clf\" (the \
+             combined log format, for lines about connections and requests). Default: that of --log-format.",
         )
         .example("\"text\""),
         Key::new(
             "level",
             Maybe(level()),
             |log: &mut Settings| &mut log.level,
-            "What is logged: \"error\", \"warn\", \"info\", \"debug\", \"trace\" or \"off\", also of a part of the \
-             program: \"info,polysock::upstream=debug\". The variable RUST_LOG goes before it.",
+            "The log level: \"error\", \"warn\", \"info\", \"debug\", \"trace\" or \"off\". Parts of the program may \
+             have a level of their own: \"info,polysock::upstream=debug\". The environment variable RUST_LOG takes \
+             precedence.",
         )
         .example("\"info\""),
         Key::new(
             "file",
             Maybe(Place),
             |log: &mut Settings| &mut log.file,
-            "The file to whose end they are written; SIGUSR1 has it opened again. Not given: standard error.",
+            "The file to which log lines are appended. SIGUSR1 reopens it. Default: standard error.",
         )
         .example("\"/var/log/polysock/error.log\""),
         Key::new(
             "access",
             Maybe(AccessPlace),
             |log: &mut Settings| &mut log.access,
-            "Where lines about connections and requests go: to the end of a file, \"-\" for standard output, or \
-             \"off\". Not given: to the same log as the others.",
+            "The destination of lines about connections and requests: a file to which they are appended, \"-\" for \
+             standard output, or \"off\". Default: the same log as for other lines.",
         )
         .example("\"/var/log/polysock/access.log\""),
         Key::new(
             "query",
             Switch,
             |log: &mut Settings| &mut log.query,
-            "Whether they show the values in the queries of targets, which are *** otherwise. Tokens are *** in any \
-             case.",
+            "Whether the query values of targets are logged. Otherwise they are replaced by ***. Tokens are always \
+             replaced.",
         ),
         Key::new(
             "otlp",
             Maybe(collector()),
             |log: &mut Settings| &mut log.otlp,
-            "The collector of traces that is sent spans of handshakes and closes, by OTLP over HTTP. Not given: none. It \
-             takes a program that was built with the feature otlp.",
+            "The URL of the trace collector to which spans of handshakes and closes are sent, by OTLP over HTTP. \
+             Default: none. This requires a build with the feature otlp.",
         )
         .example("\"http://127.0.0.1:4318\""),
     ]

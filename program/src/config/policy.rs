@@ -65,13 +65,13 @@ fn keys() -> Vec<Key<Rule>> {
             "name",
             Maybe(text()),
             |rule: &mut Rule| &mut rule.name,
-            "What the log calls it. Not given: its number.",
+            "The name of the rule in the log. Default: its number.",
         ),
         Key::new(
             "protocols",
             Maybe(Protocols),
             |rule: &mut Rule| &mut rule.protocols,
-            "The protocols, as those of a route. Not given: all, and ordinary requests.",
+            "The protocols of the clients, as those of a route. Default: all, and ordinary requests.",
         ),
         Key::new(
             "networks",
@@ -83,27 +83,27 @@ fn keys() -> Vec<Key<Rule>> {
             "user_agent",
             Maybe(text()),
             |rule: &mut Rule| &mut rule.user_agent,
-            "The user agents, where * stands for anything: \"*PhantomJS/1*\". \"\" is for clients that name none. \
-             Not given: any.",
+            "The pattern of user agents, in which * stands for any text: \"*PhantomJS/1*\". \"\" is for clients that \
+             send none. Default: any.",
         ),
         Key::new(
             "action",
             Maybe(Choice(&[("allow", Action::Allow), ("deny", Action::Deny)])),
             |rule: &mut Rule| &mut rule.action,
-            "What becomes of them: \"allow\" or \"deny\" (403). Not given: \"allow\" where there is `until`, or else \
-             \"deny\".",
+            "The action for these clients: \"allow\" or \"deny\" (403). Default: \"allow\" if `until` is set, \
+             otherwise \"deny\".",
         ),
         Key::new(
             "until",
             Maybe(Day),
             |rule: &mut Rule| &mut rule.until,
-            "The last day on which they are let in, in UTC. The log warns from 30 days before.",
+            "The last day, in UTC, on which the clients are admitted. A warning is logged from 30 days before.",
         ),
         Key::new(
             "log_only",
             Switch,
             |rule| &mut rule.log_only,
-            "Whether the log only says whom the rule would refuse, who is left to the next.",
+            "Whether the clients that the rule would refuse are only logged. The next rules decide on them.",
         ),
     ]
 }

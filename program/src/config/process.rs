@@ -67,97 +67,104 @@ pub(super) fn keys() -> Vec<Key<Process>> {
             "workers",
             Maybe(threads()),
             |process: &mut Process| &mut process.workers,
-            "How many threads serve. Not given: the number of cores.",
+            "The number of worker threads. Default: the number of cores.",
         )
         .example("4"),
         Key::new(
             "max_memory",
             Maybe(size()),
             |process: &mut Process| &mut process.max_memory,
-            "The memory that all connections together may hold. Not given: a quarter of what the machine or its \
-             cgroup has.",
+            "The memory limit of all connections together. Default: a quarter of the memory of the machine or its \
+             cgroup.",
         )
         .example("\"1GiB\""),
         Key::new(
             "max_connections",
             Maybe(count()),
             |process: &mut Process| &mut process.max_connections,
-            "The most connections, or \"none\". Not given: what there are descriptors for.",
+            "The maximum number of connections, or \"none\". Default: the number that the limit of file descriptors \
+             allows.",
         )
         .example("10000"),
         Key::new(
             "max_connections_per_address",
             count(),
             |process| &mut process.max_connections_per_address,
-            "The most connections from one address, or one /64 of IPv6. This machine's are not counted.",
+            "The maximum number of connections from one address, or one /64 of IPv6, or \"none\". Connections from \
+             this machine are not counted.",
         ),
         Key::new(
             "max_handshakes",
             Maybe(count()),
             |process: &mut Process| &mut process.max_handshakes,
-            "The most connections whose first request has not come yet. Not given: half of max_connections.",
+            "The maximum number of connections whose first request is incomplete, or \"none\". The next connection \
+             displaces the oldest of them. Default: half of max_connections.",
         )
         .example("5000"),
         Key::new(
             "max_connections_per_second",
             rate_of(),
             |process: &mut Process| &mut process.rates.connections,
-            "The most connections within a second, or \"none\". The next are told 429; those that begin with TLS are \
-             closed. A second's worth may come at once.",
+            "The maximum number of new connections per second, or \"none\". One second's worth may arrive together. \
+             Further clients receive 429, or are closed if they begin with TLS.",
         ),
         Key::new(
             "max_connections_per_second_per_address",
             rate_of(),
             |process| &mut process.rates.connections_per_address,
-            "The most of them from one address, or one /64 of IPv6. This machine's are not counted.",
+            "The maximum number of new connections per second from one address, or one /64 of IPv6, or \"none\". \
+             Connections from this machine are not counted.",
         ),
         Key::new(
             "max_handshakes_per_second",
             rate_of(),
             |process| &mut process.rates.handshakes,
-            "The most opening handshakes of WebSockets within a second, or \"none\". The next are told 429.",
+            "The maximum number of WebSocket opening handshakes per second, or \"none\". Further clients receive 429.",
         ),
         Key::new(
             "max_handshakes_per_second_per_address",
             rate_of(),
             |process| &mut process.rates.handshakes_per_address,
-            "The most of them from one address, or one /64 of IPv6. This machine's are not counted.",
+            "The maximum number of WebSocket opening handshakes per second from one address, or one /64 of IPv6, or \
+             \"none\". Handshakes from this machine are not counted.",
         ),
         Key::new(
             "max_messages_per_second_per_address",
             rate_of(),
             |process| &mut process.rates.messages_per_address,
-            "The most messages within a second from one address, or one /64 of IPv6, over all of its connections, or \
-             \"none\". The one that goes over it is closed (1008). This machine's are not counted.",
+            "The maximum number of messages per second from one address, or one /64 of IPv6, over all of its \
+             connections, or \"none\". A connection that exceeds it is closed with 1008. Messages from this machine \
+             are not counted.",
         ),
         Key::new(
             "shutdown_timeout",
             duration(),
             |process| &mut process.shutdown_timeout,
-            "How long connections may take to close at the end, before they are cut.",
+            "The time that connections have to close at shutdown, before they are cut.",
         ),
         Key::new(
             "shutdown_drain",
             zero_duration(),
             |process| &mut process.shutdown_drain,
-            "The time over which they are asked to, one after the other, or \"none\" for all at once. Shorter than \
-             shutdown_timeout.",
+            "The time over which the closing of connections is spread at shutdown, or \"none\" to close all of them \
+             together. It must be shorter than shutdown_timeout.",
         ),
         Key::new(
             "pid_file",
             Maybe(Place),
             |process: &mut Process| &mut process.pid_file,
-            "A file for the number of the process, which `polysock reload` reads.",
+            "The file to which the process ID is written. `polysock reload` reads it. Default: no file.",
         )
         .example("\"/run/polysock.pid\""),
         Key::new(
             "handover",
             Maybe(Place),
             |process: &mut Process| &mut process.handover,
-            "A Unix socket by which the next server takes the listeners over, and this one from the one before.",
+            "The Unix socket through which the next server takes over the listeners of this one, and through which \
+             this one has taken over those of its predecessor. Default: no handover.",
         )
         .example("\"/run/polysock/handover\""),
-        Key::new("log", LOG, |process| &mut process.log, "The log."),
+        Key::new("log", LOG, |process| &mut process.log, "The settings of the log."),
     ]
 }
 

@@ -34,24 +34,24 @@ pub(super) fn keys() -> Vec<Key<PublishSection>> {
             "listen",
             Maybe(Addresses),
             |publish: &mut PublishSection| &mut publish.listen,
-            "Where web apps publish, with POST /publish/ and POST /channels/NAME: HOST:PORT, or unix:PATH. Not given: \
-             nowhere.",
+            "The address of the publish listener, for POST /publish/ and POST /channels/NAME: HOST:PORT, or unix:PATH. \
+             Default: no publish listener.",
         )
         .example("\"127.0.0.1:5561\""),
         Key::new(
             "key",
             Maybe(key()),
             |publish: &mut PublishSection| &mut publish.key,
-            "A key that web apps share: it signs what the targets http+grip: and https+grip: are asked (Grip-Sig), and who \
-             publishes has to send a JWT that is signed with it. `base64:` before it is for one of any bytes. Without \
-             it, `listen` has to be on this machine alone.",
+            "The key that is shared with web apps. It signs requests to the targets http+grip: and https+grip: \
+             (Grip-Sig), and publishers must send a JWT that is signed with it. A key of arbitrary bytes is written as \
+             `base64:` and its encoding. Without a key, only this machine may be able to reach `listen`.",
         )
         .example("\"32 letters or more, as openssl rand -hex 16 makes\""),
         Key::new(
             "issuer",
             text(),
             |publish| &mut publish.issuer,
-            "Who says in what is signed that a request is ours (`iss`).",
+            "The issuer (`iss`) in Grip-Sig, by which web apps recognise requests of this server.",
         ),
     ]
 }

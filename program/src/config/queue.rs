@@ -13,13 +13,13 @@ pub(super) fn keys() -> Vec<Key<Queue>> {
             "messages",
             count(),
             |queue: &mut Queue| &mut queue.messages,
-            "The most messages that wait for a client.",
+            "The maximum number of messages that are queued for a client.",
         ),
         Key::new(
             "bytes",
             bytes(),
             |queue| &mut queue.bytes,
-            "The most bytes that wait for it.",
+            "The maximum number of bytes that are queued for a client.",
         ),
         Key::new(
             "overflow",
@@ -29,8 +29,8 @@ pub(super) fn keys() -> Vec<Key<Queue>> {
                 ("disconnect", Overflow::Disconnect),
             ]),
             |queue| &mut queue.overflow,
-            "What becomes of more: the client misses the oldest of what waits (\"drop-oldest\"), what is new \
-             (\"drop-newest\"), or is closed with 1008 (\"disconnect\").",
+            "The handling of a full queue: \"drop-oldest\" drops the oldest queued messages, \"drop-newest\" drops the \
+             new one, \"disconnect\" closes the client with 1008.",
         ),
     ]
 }

@@ -25,47 +25,47 @@ pub(crate) fn reference() -> String {
     text.0.push('\n');
     text.keys(&process::keys(), &mut Process::default(), &[]);
 
-    text.title("How operators see and change what goes on.");
+    text.title("The control listener, through which operators monitor and change the server.");
     text.0.push_str("[control]\n\n");
     text.keys(&control::keys(), &mut ControlSection::default(), &[]);
 
-    text.title("Where web apps publish, to clients of theirs and of others.");
+    text.title("The publish listener, on which web apps publish to their clients and to others.");
     text.0.push_str("[publish]\n\n");
     text.keys(&publish::keys(), &mut PublishSection::default(), &[]);
 
-    text.title("What joins this server to others: what is published on one of them reaches the clients of all.");
+    text.title("The broker that joins this server to others: a publication on one reaches the clients of all.");
     text.0.push_str("[bus]\n\n");
     text.keys(&bus::keys(), &mut BusSection::default(), &[]);
-    text.title("Where web apps publish by ZeroMQ.");
+    text.title("The ZeroMQ sockets on which web apps publish.");
     text.0.push_str("[zmq]\n\n");
     text.keys(&zmq::keys(), &mut ZmqSection::default(), &[]);
 
-    text.title("What is logged, how, and where to.");
+    text.title("The log: its contents, format and files.");
     text.0.push_str("[log]\n\n");
     text.keys(&log::keys(), &mut Process::default().log, &[]);
 
-    text.title("Where clients connect to. There may be several; without any it is 127.0.0.1:8080.");
+    text.title("A listener for clients. There may be several. Default: one on 127.0.0.1:8080.");
     text.0
         .push_str("[[listener]]\naddress = \"127.0.0.1:8080\"\n\n");
     let keys = listener::keys();
     text.keys(&keys, &mut Listener::default(), &["address", "mode"]);
     text.tables("listener", &keys, "#");
-    text.title("A Unix socket.");
+    text.title("A listener on a Unix socket.");
     text.0
         .push_str("#[[listener]]\n#address = \"unix:/run/polysock.sock\"\n\n");
     text.key(&keys, &mut Listener::default(), "mode");
 
     text.title(
-        "What every route has that says nothing else. Each of these keys may stand in a [[route]] as well, and of \
-         a table (request_headers, exec, …) each key.",
+        "The defaults of all routes. A [[route]] may override each of these keys, and in a table (request_headers, \
+         exec, …) each key of the table.",
     );
     text.0.push_str("[defaults]\n\n");
     text.keys(&settings_keys::keys(), &mut Settings::default(), &[]);
     text.tables("defaults", &settings_keys::keys(), "");
 
     text.title(
-        "Which requests, and what they get: the first route that is for a request has it. What none is for is \
-         told 404.",
+        "A route from requests to a target. The first route that matches a request is used. A request without a \
+         matching route is answered with 404.",
     );
     text.0.push_str("#[[route]]\n\n");
     text.keys(&route::keys(), &mut Draft::default(), &["targets"]);
@@ -74,19 +74,19 @@ pub(crate) fn reference() -> String {
     text.0.push_str("#[[route]]\n#path = \"/app\"\n\n");
     text.key(&route::keys(), &mut Draft::default(), "targets");
 
-    text.title("A route to an [upstream.NAME], of which there is more to say.");
+    text.title("A route to an [upstream.NAME], which has more settings.");
     text.0
         .push_str("#[[route]]\n#path = \"/api\"\n#target = \"api\"\n");
 
-    text.title("All other requests.");
+    text.title("A route for all other requests.");
     text.0.push_str("[[route]]\ntarget = \"app:chat\"\n");
 
-    text.title("Several servers behind one name, which is the target of routes.");
+    text.title("A group of servers, which routes name in `target`.");
     text.0.push_str("#[upstream.api]\n\n");
     text.keys(&upstream::keys(), &mut Upstream::default(), &[]);
     text.tables("upstream.api", &upstream::keys(), "#");
 
-    text.title("The sessions of a web app, whose NAME is the `session` of routes.");
+    text.title("The sessions of a web app, which routes name in `session`.");
     text.0.push_str("#[session.app]\n\n");
     text.keys(&session::keys(), &mut Session::default(), &["prefix"]);
     text.tables("session.app", &session::keys(), "#");
@@ -172,15 +172,16 @@ impl Text {
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
-The configuration of `polysock serve --config FILE`: every key, what it means, and its default.
+The configuration of `polysock serve --config FILE`: every key, its meaning, and its default.
 
-A line that begins with # and no blank is a key with its default; where that is not a value, with an example. \
-`polysock check --config FILE` says what is wrong with a file, `polysock config show --config FILE` what is in force.
+A line that begins with # and no space is a key with its default, or with an example if the default is not a value. \
+`polysock check --config FILE` reports all errors in a file, `polysock config show --config FILE` prints the \
+configuration in force.
 
 Sizes are \"16KiB\", \"1MiB\", \"2GiB\" or numbers of bytes; times \"500ms\", \"10s\", \"5m\", \"1h\"; networks \
-\"10.0.0.0/8\" or single addresses. A list with one element may go without its brackets. Paths of files are relative to \
-the directory of this file. In every string ${NAME} stands for that variable of the environment, ${NAME:-default} for \
-where it is not set, and $$ for a dollar.
+\"10.0.0.0/8\" or single addresses. A list with one element needs no brackets. Paths of files are relative to the \
+directory of this file. In every string, ${NAME} is replaced by the environment variable NAME, ${NAME:-default} by the \
+variable or, if it is not set, by the default, and $$ by a dollar.
 ";
 
 /// The [`reference`] with all keys uncommented that this build accepts.
@@ -220,13 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn says_what_nothing_says() {
+    fn the_reference_has_the_values_of_the_defaults() {
         let nothing = "[[route]]\ntarget = \"app:chat\"";
         assert_eq!(read(&reference()), read(nothing));
     }
 
     #[test]
-    fn may_be_uncommented() {
+    fn the_uncommented_reference_is_valid() {
         let config = read(&taken());
         assert_eq!(config.routes.len(), 4);
         assert_eq!(config.listeners.len(), 2);

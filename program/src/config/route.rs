@@ -137,67 +137,70 @@ pub(super) fn keys() -> Vec<Key<Draft>> {
             "name",
             Maybe(text()),
             |draft: &mut Draft| &mut draft.name,
-            "What the log calls it. Not given: its path.",
+            "The name of the route in the log. Default: its path.",
         )
         .example("\"desktops\""),
         Key::new(
             "host",
             List(host()),
             |draft: &mut Draft| &mut draft.matching.hosts,
-            "The hosts that it is for: \"example.com\", or \"*.example.com\" for those with one label more. Not \
-             given: any.",
+            "The hosts of requests that match: \"example.com\", or \"*.example.com\" for hosts with one more label. \
+             Default: any.",
         )
         .example("[\"example.com\", \"*.example.com\"]"),
         Key::new(
             "path",
             Maybe(path()),
             |draft: &mut Draft| &mut draft.matching.path,
-            "The paths: \"/api\" and all below, \"=/chat\" alone; {name} is one segment, whatever it is. Not \
-             given: any.",
+            "The paths of requests that match: \"/api\" for it and all paths below, \"=/chat\" for this path alone. \
+             {name} stands for any single segment. Default: any.",
         )
         .example("\"/vnc/{token}\""),
         Key::new(
             "client",
             List(client()),
             |draft: &mut Draft| &mut draft.matching.clients,
-            "The clients: \"websocket\", \"http\" (ordinary requests), or protocols by name. Not given: all.",
+            "The kinds of clients that match: \"websocket\", \"http\" (ordinary requests), or names of protocols. \
+             Default: all.",
         )
         .example("[\"hixie-76\", \"hybi-10\"]"),
         Key::new(
             "origin",
             OriginList,
             |draft| &mut draft.matching.origins,
-            "The pages that ask. Others are left to the routes below; `origins` refuses them.",
+            "The origins of requests that match. Requests of other origins are left to the routes below, while \
+             `origins` refuses them.",
         ),
         Key::new(
             "subprotocol",
             List(subprotocol()),
             |draft| &mut draft.matching.subprotocols,
-            "Subprotocols of which the client offers one. Others are left to the routes below.",
+            "The subprotocols of which a client must offer one to match. Other clients are left to the routes below. \
+             Empty: any.",
         ),
         Key::new(
             "target",
             Maybe(Targets),
             |draft: &mut Draft| &mut draft.target,
-            "What stands behind: a URL (tcp:, unix:, ws:, ws+PROTOCOL:, ws+auto:, http:; within TLS tls:, wss:, \
-             wss+PROTOCOL:, wss+auto:, https:), a web app that gets WebSockets as requests (http+grip:, https+grip:), file:DIR, \
-             exec:COMMAND, app:chat, app:echo, app:broadcast, app:broadcast/CHANNEL, app:wamp, or the NAME of an \
-             [upstream.NAME].",
+            "The target: a URL (tcp:, unix:, ws:, ws+PROTOCOL:, ws+auto:, http:; over TLS tls:, wss:, wss+PROTOCOL:, \
+             wss+auto:, https:), a web app that receives WebSockets as HTTP requests (http+grip:, https+grip:), \
+             file:DIR, exec:COMMAND, app:chat, app:echo, app:broadcast, app:broadcast/CHANNEL, app:wamp, or the NAME \
+             of an [upstream.NAME].",
         )
         .example("\"tcp://{token}\""),
         Key::new(
             "targets",
             List(Servers),
             |draft: &mut Draft| &mut draft.targets,
-            "Several servers in place of `target`, as in an [upstream.NAME].",
+            "Several servers instead of `target`, as in an [upstream.NAME].",
         )
         .example("[\"ws://10.0.0.1:9000\", \"ws://10.0.0.2:9000\"]"),
         Key::new(
             "tls_min_version",
             Maybe(tls::version()),
             |draft: &mut Draft| &mut draft.tls_min_version,
-            "The oldest version of TLS that is taken here, whatever `tls.min_version` of the listener is: clients of \
-             older ones get 403. Not given: that of the listener.",
+            "The minimum TLS version of the route, which overrides `tls.min_version` of the listener. Clients with an \
+             older version receive 403. Default: that of the listener.",
         )
         .example("\"1.3\""),
     ]

@@ -28,9 +28,14 @@ fn server_keys() -> Vec<Key<(Option<String>, u32)>> {
             "url",
             Maybe(ServerUrl),
             |server: &mut (Option<String>, u32)| &mut server.0,
-            "Its URL.",
+            "The URL of the server.",
         ),
-        Key::new("weight", weight(), |server| &mut server.1, "Its share."),
+        Key::new(
+            "weight",
+            weight(),
+            |server| &mut server.1,
+            "The server's share of clients, relative to the others. 0 for no new clients.",
+        ),
     ]
 }
 

@@ -156,10 +156,10 @@ pub(super) fn keys() -> Vec<Key<Session>> {
             "url",
             Maybe(StoreUrl),
             |session: &mut Session| &mut session.url,
-            "Where they are: \"files:DIR\" (as PHP's save_path, also \"files:DEPTH;DIR\"), \"redis://HOST:PORT/DATABASE\", \
-             \"memcached://HOST:PORT\", \"sqlite:FILE\" or \"postgres://HOST/DATABASE\" where this program was built with the \
-             feature of that name (behind # a table), or the URL of an app that is asked, http: or https:. Not given: in \
-             cookies.",
+            "The store of the sessions: \"files:DIR\" (as PHP's save_path, also \"files:DEPTH;DIR\"), \
+             \"redis://HOST:PORT/DATABASE\", \"memcached://HOST:PORT\", or, in a build with the feature sqlite or \
+             postgres, \"sqlite:FILE\" or \"postgres://HOST/DATABASE\", to which # and a table may be appended; or the \
+             http: or https: URL of a web app that is asked for the session. Default: sessions are in cookies.",
         )
         .example("\"files:/var/lib/php/sessions\""),
         Key::new(
@@ -173,51 +173,51 @@ pub(super) fn keys() -> Vec<Key<Session>> {
                 ("cookie-session", Format::CookieSession),
             ]),
             |session| &mut session.format,
-            "What has written them: PHP, by its session.serialize_handler (\"php\", \"php_binary\" or \"php_serialize\"), \
-             \"express\" (express-session), \"django\" (without url: in signed cookies), \"cookie-session\". An app that is \
-             asked answers with JSON.",
+            "The format of the sessions: that of PHP, by its session.serialize_handler (\"php\", \"php_binary\" or \
+             \"php_serialize\"), \"express\" (express-session), \"django\" (in signed cookies if there is no url), or \
+             \"cookie-session\". A web app that is asked answers with JSON.",
         ),
         Key::new(
             "cookie",
             Maybe(text()),
             |session: &mut Session| &mut session.cookie,
-            "The cookie. Not given: PHPSESSID, connect.sid, sessionid or session, as the format has it.",
+            "The name of the cookie. Default: PHPSESSID, connect.sid, sessionid or session, depending on the format.",
         )
         .example("\"PHPSESSID\""),
         Key::new(
             "prefix",
             Maybe(text()),
             |session: &mut Session| &mut session.prefix,
-            "What stands before an id in Redis and memcached: \"sf_s\" and \"sf2s\" for Symfony. Not given: what php-redis, \
-             php-memcached and connect-redis have.",
+            "The prefix of session IDs in Redis and memcached: \"sf_s\" and \"sf2s\" for Symfony. Default: that of \
+             php-redis, php-memcached or connect-redis.",
         )
         .example("\"PHPREDIS_SESSION:\""),
         Key::new(
             "key",
             List(Place),
             |session: &mut Session| &mut session.keys,
-            "Files with the secrets of the app that cookies are signed with, that of today first.",
+            "The files of the secrets with which the app signs cookies, the current one first.",
         ),
         Key::new(
             "lifetime",
             Maybe(duration()),
             |session: &mut Session| &mut session.lifetime,
-            "How old a file may be (session.gc_maxlifetime), or a signed cookie of Django. Not given: 24m and two \
-             weeks, as these have it.",
+            "The maximum age of a session file (session.gc_maxlifetime), or of a signed cookie of Django. Default: 24m \
+             for files and two weeks for cookies, as in PHP and Django.",
         )
         .example("\"24m\""),
         Key::new(
             "timeout",
             duration(),
             |session| &mut session.timeout,
-            "How long it may take to read one.",
+            "The time limit for reading a session.",
         ),
         Key::new(
             "recheck",
             optional_duration(),
             |session| &mut session.recheck,
-            "How often the session of an open connection is read again, or \"none\". The connection is closed with 1008 \
-             once the session is over, or the value that `require_session` names is another.",
+            "The interval at which the session of an open connection is read again, or \"none\". The connection is \
+             closed with 1008 when the session has ended, or when the value that `require_session` names has changed.",
         ),
     ];
     keys.extend(tls());
@@ -233,7 +233,7 @@ fn tls() -> Option<Key<Session>> {
             keys: upstream_tls::keys,
         },
         |session: &mut Session| &mut session.tls,
-        "How an https:// of `url` is met.",
+        "The TLS settings for an https:// `url`.",
     ))
 }
 

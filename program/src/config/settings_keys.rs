@@ -37,23 +37,23 @@ fn admission() -> Vec<Key<Settings>> {
             "protocols",
             Protocols,
             |settings: &mut Settings| &mut settings.protocols,
-            "The protocols that are spoken: names, or \"all\", \"modern\", \"legacy\", \"default\".",
+            "The enabled protocols: names, or \"all\", \"modern\", \"legacy\", \"default\".",
         ),
         Key::new(
             "origins",
             Maybe(OriginList),
             |settings: &mut Settings| &mut settings.origins,
-            "The pages that may connect, as \"https://example.com\" or \"https://*.example.com\"; \"same-origin\" for \
-             those of the host that is asked for, \"*\" for any, \"null\" for pages without a name, \"none\" for \
-             clients that send none. Others are told 403. Not given: any, with a warning where others than this \
-             machine may connect.",
+            "The origins whose pages may connect, as \"https://example.com\" or \"https://*.example.com\"; \
+             \"same-origin\" for pages of the requested host, \"*\" for any, \"null\" for pages without a named \
+             origin, \"none\" for clients that send no origin. Others receive 403. Default: any, with a warning if \
+             other machines may connect.",
         )
         .example("[\"*\"]"),
         Key::new(
             "subprotocols",
             List(subprotocol()),
             |settings| &mut settings.subprotocols,
-            "The subprotocols that are spoken, the preferred first. Empty: those that clients offer.",
+            "The supported subprotocols, in order of preference. Empty: those that clients offer.",
         ),
         Key::new(
             "binary_over_text",
@@ -62,8 +62,8 @@ fn admission() -> Vec<Key<Settings>> {
                 ("base64", BinaryOverText::Base64),
             ]),
             |settings| &mut settings.binary_over_text,
-            "How binary messages travel to clients whose protocol has none: as \"base64\" text, or not at all, \
-             which closes the connection (\"close\").",
+            "The handling of binary messages for clients whose protocol has none: \"base64\" sends them as text, \
+             \"close\" closes the connection.",
         ),
     ]
 }
@@ -75,38 +75,37 @@ fn upstream() -> Vec<Key<Settings>> {
             "tokens",
             Maybe(Place),
             |settings: &mut Settings| &mut settings.tokens,
-            "Where {token} of a target leads, as with websockify: a file of lines `token: HOST:PORT` or \
-             `token: unix:PATH`, or a directory of such files, read again when they change. A token that the \
-             route's path does not name is that of the query: ?token=NAME. Not given: {token} is the address \
-             itself.",
+            "The addresses for {token} in a target, as in websockify: a file with lines `token: HOST:PORT` or `token: \
+             unix:PATH`, or a directory of such files. Changed files are read again. If the route's path does not name \
+             {token}, it is taken from the query: ?token=NAME. Default: {token} is the address itself.",
         )
         .example("\"/etc/polysock/tokens\""),
         Key::new(
             "allow",
             List(network()),
             |settings| &mut settings.allow,
-            "The networks that a target may be in, whatever its name is looked up to be. Empty: any.",
+            "The networks to which the address of a target must belong after its name was looked up. Empty: any.",
         ),
         Key::new(
             "strip_prefix",
             prefix(),
             |settings| &mut settings.strip_prefix,
-            "The beginning that the path of a request loses before the upstream is asked, by segments: \
-             \"/vnc/{token}\"; or \"none\".",
+            "The prefix that is removed from the path of a request to the upstream, or \"none\". It is compared by \
+             segments: \"/vnc/{token}\".",
         ),
         Key::new(
             "rewrite",
             rewrite(),
             |settings| &mut settings.rewrite,
-            "The path that the upstream is asked for in place of the client's, which may have the {name}s of the \
-             route's: \"/app?room={room}\"; or \"none\". The client's query goes along.",
+            "The path that replaces the client's path in a request to the upstream, or \"none\". It may contain names \
+             of the route's path: \"/app?room={room}\". The client's query is kept.",
         ),
         Key::new(
             "upstream_host",
             upstream_host(),
             |settings| &mut settings.upstream_host,
-            "The Host that an upstream is asked for: its own (\"target\"), that of the client (\"keep\"), or another, as \
-             \"app.example\".",
+            "The Host in requests to an upstream: \"target\" for the host of its URL, \"keep\" for the client's, or \
+             another host, as \"app.example\".",
         ),
         Key::new(
             "forwarded",
@@ -117,7 +116,7 @@ fn upstream() -> Vec<Key<Settings>> {
                 ("none", ForwardedStyle::None),
             ]),
             |settings| &mut settings.forwarded,
-            "The fields that tell an upstream who asks: \"x-forwarded\", \"forwarded\" (RFC 7239), \"both\", \
+            "The fields that describe the client to an upstream: \"x-forwarded\", \"forwarded\" (RFC 7239), \"both\", \
              \"none\".",
         ),
         Key::new(
@@ -128,7 +127,7 @@ fn upstream() -> Vec<Key<Settings>> {
                 ("v2", Some(ProxyVersion::V2)),
             ]),
             |settings| &mut settings.proxy_protocol,
-            "The PROXY header that an upstream is sent first: \"v1\", \"v2\" or \"none\".",
+            "The PROXY header at the beginning of connections to an upstream: \"v1\", \"v2\" or \"none\".",
         ),
         Key::new(
             "request_headers",
@@ -137,7 +136,7 @@ fn upstream() -> Vec<Key<Settings>> {
                 keys: headers::keys,
             },
             |settings: &mut Settings| &mut settings.request_headers,
-            "What becomes of the fields of a request.",
+            "Changes to the header fields of requests.",
         ),
         Key::new(
             "response_headers",
@@ -146,7 +145,7 @@ fn upstream() -> Vec<Key<Settings>> {
                 keys: headers::keys,
             },
             |settings: &mut Settings| &mut settings.response_headers,
-            "What becomes of the fields of an answer.",
+            "Changes to the header fields of answers.",
         ),
     ]
 }
@@ -161,7 +160,7 @@ fn upstream_tls() -> Vec<Key<Settings>> {
             keys: super::upstream_tls::keys,
         },
         |settings: &mut Settings| &mut settings.upstream_tls,
-        "How the servers of wss://, tls:// and https:// are met, unless their [upstream.NAME] says it.",
+        "The TLS settings for wss://, tls:// and https:// servers, unless their [upstream.NAME] has its own.",
     )]
 }
 
@@ -177,45 +176,48 @@ fn limits() -> Vec<Key<Settings>> {
             "max_message",
             Maybe(size()),
             |settings: &mut Settings| &mut settings.max_message,
-            "The largest message, or \"none\". Not given: 1MiB for an application, 16KiB for the chat, none for an \
-             upstream, through which messages pass in pieces.",
+            "The maximum size of a message, or \"none\". Default: 1MiB for an application, 16KiB for the chat, and \
+             none for an upstream, through which messages pass in pieces.",
         )
         .example("\"1MiB\""),
         Key::new(
             "max_frame",
             size(),
             |settings| &mut settings.limits.frame,
-            "The largest frame, or \"none\".",
+            "The maximum size of a frame, or \"none\".",
         ),
         Key::new(
             "max_fragments",
             number(),
             |settings| &mut settings.limits.fragments,
-            "The most fragments of a message.",
+            "The maximum number of fragments of a message.",
         ),
         Key::new(
             "max_messages_per_second",
             optional_count(),
             |settings| &mut settings.max_messages_per_second,
-            "The most messages a second that a client may send, or \"none\".",
+            "The maximum number of messages per second from a client, or \"none\". A client that exceeds it is closed \
+             with 1008.",
         ),
         Key::new(
             "max_bytes_per_second",
             rate(),
             |settings| &mut settings.terms.max_bytes_per_second,
-            "The most bytes a second that a client may send, or \"none\". It is read no faster.",
+            "The maximum number of bytes per second that are read from a client, or \"none\". A client that sends \
+             faster is slowed down.",
         ),
         Key::new(
             "max_connections",
             count(),
             |settings| &mut settings.connections.total,
-            "The most WebSockets of a route, or \"none\". The next are told 503.",
+            "The maximum number of WebSockets of a route, or \"none\". Further clients receive 503.",
         ),
         Key::new(
             "max_connections_per_address",
             count(),
             |settings| &mut settings.connections.per_address,
-            "The most of them from one address, or one /64 of IPv6, or \"none\". This machine's are not counted.",
+            "The maximum number of WebSockets of a route from one address, or one /64 of IPv6, or \"none\". WebSockets \
+             from this machine are not counted.",
         ),
     ]
 }
@@ -227,68 +229,68 @@ fn deadlines() -> Vec<Key<Settings>> {
             "handshake_timeout",
             duration(),
             |settings: &mut Settings| &mut settings.handshake_timeout,
-            "How long what is behind may take to answer an opening handshake; then its client is told 504.",
+            "The time that a target has to answer an opening handshake. Then the client receives 504.",
         ),
         Key::new(
             "connect_timeout",
             duration(),
             |settings| &mut settings.connect_timeout,
-            "How long an upstream may take to be there, its opening handshake included.",
+            "The time limit for connecting to an upstream, its opening handshake included.",
         ),
         Key::new(
             "answer_timeout",
             duration(),
             |settings| &mut settings.answer_timeout,
-            "How long a web server may take to begin its answer; then its client is told 504.",
+            "The time that a web server has to begin its answer. Then the client receives 504.",
         ),
         Key::new(
             "body_timeout",
             optional_duration(),
             |settings| &mut settings.body_timeout,
-            "How long the body of a request or of its answer may stand still, or \"none\".",
+            "The time for which a web server may send nothing within the body of an answer, or \"none\".",
         ),
         Key::new(
             "close_timeout",
             duration(),
             |settings| &mut settings.close_timeout,
-            "How long a client may take to answer our close.",
+            "The time that a client has to answer a close.",
         ),
         Key::new(
             "idle_timeout",
             optional_duration(),
             |settings| &mut settings.idle_timeout,
-            "How long a client may be silent, or \"none\".",
+            "The time of silence after which a client is closed with 1001, or \"none\".",
         ),
         Key::new(
             "upstream_idle_timeout",
             optional_duration(),
             |settings| &mut settings.upstream_idle_timeout,
-            "How long an upstream may be silent, or \"none\".",
+            "The time of silence after which an upstream is disconnected, or \"none\".",
         ),
         Key::new(
             "max_age",
             optional_duration(),
             |settings| &mut settings.terms.max_age,
-            "How old a connection may become before it is closed, or \"none\".",
+            "The age at which a connection is closed, or \"none\".",
         ),
         Key::new(
             "send_timeout",
             optional_duration(),
             |settings| &mut settings.terms.send_timeout,
-            "How long a client may take nothing of what is sent to it before it is cut, or \"none\".",
+            "The time after which a client that accepts no sent data is disconnected, or \"none\".",
         ),
         Key::new(
             "ping_interval",
             optional_duration(),
             |settings| &mut settings.ping_interval,
-            "After how much silence a client is pinged, or \"none\". The kernel is asked to look after peers as \
-             often.",
+            "The time of silence after which a client or an upstream is pinged, or \"none\". The kernel probes \
+             upstreams at the same interval, and clients at the `keep_alive` of the listener.",
         ),
         Key::new(
             "pong_timeout",
             duration(),
             |settings| &mut settings.pong_timeout,
-            "How long a client may take to answer a ping, no longer than ping_interval.",
+            "The time that a client or an upstream has to answer a ping, at most ping_interval.",
         ),
     ]
 }
@@ -300,7 +302,7 @@ fn compression() -> Vec<Key<Settings>> {
             "compression",
             Switch,
             |settings: &mut Settings| &mut settings.compression.clients,
-            "Whether messages are compressed for clients that offer it.",
+            "Whether messages are compressed for clients that offer compression.",
         ),
         Key::new(
             "upstream_compression",
@@ -312,26 +314,26 @@ fn compression() -> Vec<Key<Settings>> {
             "compression_level",
             level(),
             |settings| &mut settings.compression.level,
-            "How much work goes into a message: 1 (fastest) to 9 (smallest).",
+            "The compression level: 1 (fastest) to 9 (smallest).",
         ),
         Key::new(
             "compression_threshold",
             size(),
             |settings| &mut settings.compression.threshold,
-            "Messages shorter than this go out as they are.",
+            "The size below which messages are sent uncompressed.",
         ),
         Key::new(
             "window_bits",
             window_bits(),
             |settings| &mut settings.compression.window_bits,
-            "How far back compressed data may refer: 9 (512 bytes) to 15 (32 KiB).",
+            "The window size of compression: 9 (512 bytes) to 15 (32 KiB).",
         ),
         Key::new(
             "context_takeover",
             Switch,
             |settings| &mut settings.compression.context_takeover,
-            "Whether messages may refer to those before them: alike ones become much smaller, for up to 380 KiB a \
-             connection.",
+            "Whether the compression context is kept between messages: similar messages become much smaller, and each \
+             connection uses up to 380 KiB more.",
         ),
     ]
 }
@@ -343,19 +345,19 @@ fn rest() -> Vec<Key<Settings>> {
             "access_log",
             Switch,
             |settings| &mut settings.access_log,
-            "Whether the log has a line at the open and the close of each connection, and for each request.",
+            "Whether the opening and the closing of each connection, and each request, are logged.",
         ),
         Key::new(
             "on_reload",
             Choice(&[("close", OnReload::Close), ("keep", OnReload::Keep)]),
             |settings: &mut Settings| &mut settings.on_reload,
-            "What becomes of the connections when a reload changes or removes the route: \"close\" or \"keep\".",
+            "The handling of open connections when a reload changes or removes the route: \"close\" or \"keep\".",
         ),
         Key::new(
             "drain",
             duration(),
             |settings| &mut settings.drain,
-            "The time over which they are closed.",
+            "The time over which the connections of a changed or removed route are closed.",
         ),
         Key::new(
             "queue",
@@ -364,7 +366,8 @@ fn rest() -> Vec<Key<Settings>> {
                 keys: queue::keys,
             },
             |settings| &mut settings.queue,
-            "What waits for clients of app:chat, app:broadcast and app:wamp that are slower than what is said there.",
+            "The queue of messages for each slow client of app:chat, app:broadcast, app:wamp and of a web app \
+             (http+grip:).",
         ),
         Key::new(
             "exec",
@@ -373,7 +376,7 @@ fn rest() -> Vec<Key<Settings>> {
                 keys: exec::keys,
             },
             |settings| &mut settings.exec,
-            "How the process of an exec: target is run.",
+            "The settings of exec: targets.",
         ),
         Key::new(
             "wamp",
@@ -382,7 +385,7 @@ fn rest() -> Vec<Key<Settings>> {
                 keys: wamp::keys,
             },
             |settings| &mut settings.wamp,
-            "How clients of app:wamp are served.",
+            "The settings of app:wamp.",
         ),
     ]
 }

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_says_the_same() {
+    fn a_shown_configuration_reads_as_the_same_configuration() {
         for text in [
             "[[route]]\ntarget = \"app:chat\"",
             EVERYTHING,
@@ -109,7 +109,7 @@ mod tests {
 
     #[cfg(feature = "auth")]
     #[test]
-    fn who_is_let_in_is_shown_but_for_secrets() {
+    fn authentication_is_shown_without_secrets() {
         let text = r#"
             [defaults]
             auth.basic = { file = "users", realm = "a \"realm\"" }

@@ -71,15 +71,15 @@ fn keys() -> Vec<Key<Tls>> {
             "certificate",
             Maybe(Place),
             |tls: &mut Tls| &mut tls.first.certificate,
-            "A file in PEM form: the certificate, and behind it those that have signed it. Clients get it that name no \
-             other host. It is read again when it changes.",
+            "A PEM file with the certificate, followed by the certificates that signed it. Clients get it unless they \
+             name the host of another certificate. The file is read again when it changes.",
         )
         .example("\"site.pem\""),
         Key::new(
             "key",
             Maybe(Place),
             |tls: &mut Tls| &mut tls.first.key,
-            "A file with the key. Not given: the file of the certificate has it as well.",
+            "The file of the certificate's key. Default: the file of the certificate.",
         )
         .example("\"site.key\""),
         Key::new(
@@ -89,15 +89,15 @@ fn keys() -> Vec<Key<Tls>> {
                 keys: identity_keys,
             }),
             |tls: &mut Tls| &mut tls.certificates,
-            "Certificates of further hosts: each client gets the one for the host that it names (SNI).",
+            "Certificates of further hosts. Each client gets the certificate of the host that it names (SNI).",
         )
         .example("[{ certificate = \"other.pem\", key = \"other.key\" }]"),
         Key::new(
             "min_version",
             version(),
             |tls| &mut tls.min_version,
-            "The oldest version of TLS that is spoken: \"1.2\" or \"1.3\"; \"1.0\" or \"1.1\" for clients of old, where \
-             this program was built with the feature legacy-tls. A route may say otherwise.",
+            "The minimum TLS version: \"1.2\" or \"1.3\"; \"1.0\" or \"1.1\" for old clients, in a build with the \
+             feature legacy-tls. A route may override it.",
         ),
         Key::new(
             "networks",
@@ -106,7 +106,8 @@ fn keys() -> Vec<Key<Tls>> {
                 keys: network_keys,
             }),
             |tls: &mut Tls| &mut tls.networks,
-            "The same for some clients: the first with their address counts.",
+            "The minimum TLS versions of clients in some networks. The first entry that contains the client's address \
+             applies.",
         )
         .example("[{ networks = [\"10.0.0.0/8\"], min_version = \"1.2\" }]"),
         Key::new(
@@ -116,16 +117,17 @@ fn keys() -> Vec<Key<Tls>> {
                 keys: identity_keys,
             }),
             |tls: &mut Tls| &mut tls.legacy,
-            "The certificate for clients of old: those of a version before TLS 1.2, and those of 1.2 with nothing but \
-             suites without forward secrecy or authenticated encryption, which are let in by it. One with an RSA key \
-             that goes back to a root of then. It takes the feature legacy-tls.",
+            "The certificate for old clients: those that speak only versions before TLS 1.2, and those of TLS 1.2 that \
+             offer no cipher suite with forward secrecy and authenticated encryption. The latter are accepted only if \
+             this key is set. The certificate should have an RSA key, and a root that such clients trust. This \
+             requires a build with the feature legacy-tls.",
         )
         .example("{ certificate = \"old.pem\", key = \"old.key\" }"),
         Key::new(
             "client_ca",
             Maybe(Place),
             |tls: &mut Tls| &mut tls.client_ca,
-            "A file with the certificates of those that are trusted to sign those of clients.",
+            "A file with the certificates of the authorities that are trusted to sign client certificates.",
         )
         .example("\"clients.pem\""),
         Key::new(
@@ -135,8 +137,8 @@ fn keys() -> Vec<Key<Tls>> {
                 ("required", ClientCertificate::Required),
             ])),
             |tls: &mut Tls| &mut tls.client_certificate,
-            "Whether clients have to have a certificate: \"optional\" or \"required\". Not given: required where there is \
-             a client_ca, and else not asked for.",
+            "The requirement for client certificates: \"optional\" or \"required\". Default: required if client_ca is \
+             set; otherwise no certificate is requested.",
         )
         .example("\"required\""),
     ]
@@ -157,13 +159,13 @@ fn network_keys() -> Vec<Key<Network>> {
             "networks",
             TrustedList,
             |network: &mut Network| &mut network.networks,
-            "The networks.",
+            "The networks of the clients.",
         ),
         Key::new(
             "min_version",
             version(),
             |network| &mut network.min_version,
-            "The oldest version that their clients may speak.",
+            "The minimum TLS version of these clients.",
         ),
     ]
 }
@@ -180,7 +182,7 @@ fn identity_keys() -> Vec<Key<Identity>> {
             "key",
             Maybe(Place),
             |identity: &mut Identity| &mut identity.key,
-            "A file with its key.",
+            "The file of the certificate's key. Default: the file of the certificate.",
         ),
     ]
 }

@@ -65,58 +65,59 @@ pub(super) fn keys() -> Vec<Key<Upstream>> {
             "targets",
             List(Servers),
             |upstream: &mut Upstream| &mut upstream.targets,
-            "The servers: URLs, or tables with the share of each. A weight of 0 gives it no new clients.",
+            "The servers: URLs, or tables with a URL and a weight. A server with the weight 0 gets no new clients.",
         )
         .example("[\"wss://10.0.0.1:9000\", { url = \"wss://10.0.0.2:9000\", weight = 2 }]"),
         Key::new(
             "balance",
             Balancing,
             |upstream| &mut upstream.balance,
-            "Which server a client gets: \"round-robin\", \"least-connections\", \"hash-address\", or the same \
-             for the same { hash = \"header:NAME\" }, \"cookie:NAME\", \"query:NAME\" or \"address\".",
+            "The method by which clients get their servers: \"round-robin\", \"least-connections\", \"hash-address\", \
+             or { hash = \"header:NAME\" }, which sends clients with the same value to the same server. The hash may \
+             also be of \"cookie:NAME\", \"query:NAME\" or \"address\".",
         ),
         Key::new(
             "attempts",
             number(),
             |upstream| &mut upstream.attempts,
-            "How many servers are tried for a client before it is told 503.",
+            "The maximum number of servers that are tried for a client before it receives 503.",
         ),
         Key::new(
             "try_timeout",
             optional_duration(),
             |upstream| &mut upstream.try_timeout,
-            "How long one server may take to be there, or \"none\": its part of connect_timeout, so that there is \
+            "The time limit for connecting to one server, or \"none\" for its share of connect_timeout, which leaves \
              time for the others.",
         ),
         Key::new(
             "failures",
             number(),
             |upstream| &mut upstream.ejection.failures,
-            "After how many failures in a row clients get no such server any more, for a time.",
+            "The number of failures in a row that eject a server. An ejected server gets no clients for some time.",
         ),
         Key::new(
             "failures_within",
             duration(),
             |upstream| &mut upstream.ejection.within,
-            "Within which time these have to be.",
+            "The time within which the `failures` must happen.",
         ),
         Key::new(
             "back_off",
             duration(),
             |upstream| &mut upstream.ejection.back_off,
-            "For how long it gets none at first; then one client tries it.",
+            "The time for which a server is ejected at first. Then one client tries it.",
         ),
         Key::new(
             "max_back_off",
             duration(),
             |upstream| &mut upstream.ejection.max_back_off,
-            "For how long at most: the time doubles with every try that fails.",
+            "The maximum time for which a server is ejected. The time doubles with every trial that fails.",
         ),
         Key::new(
             "slow_start",
             zero_duration(),
             |upstream| &mut upstream.ejection.slow_start,
-            "In which time a server that comes back gets its full share, or \"none\" for at once.",
+            "The time over which a returning server regains its full share, or \"none\" for immediately.",
         ),
         Key::new(
             "drain",
@@ -131,7 +132,7 @@ pub(super) fn keys() -> Vec<Key<Upstream>> {
                 keys: health::keys,
             }),
             |upstream| &mut upstream.health,
-            "How servers are checked beside. Not given: not at all.",
+            "The active health checks of the servers. Default: no checks.",
         ),
     ];
     keys.extend(tls());
@@ -147,7 +148,7 @@ fn tls() -> Option<Key<Upstream>> {
             keys: upstream_tls::keys,
         }),
         |upstream: &mut Upstream| &mut upstream.tls,
-        "How the servers of wss://, tls:// and https:// are met. Not given: as `upstream_tls` of the route says.",
+        "The TLS settings for wss://, tls:// and https:// servers. Default: `upstream_tls` of the route.",
     ))
 }
 

@@ -51,53 +51,53 @@ pub(super) fn keys() -> Vec<Key<UpstreamTls>> {
             "ca",
             Maybe(Place),
             |tls: &mut UpstreamTls| &mut tls.ca,
-            "The file of the authorities, in PEM form, of whom one has to have signed a server's certificate. Not \
-             given: those of the system.",
+            "A PEM file with the authorities that are trusted to sign server certificates. Default: those of the \
+             system.",
         )
         .example("\"/etc/polysock/ca.pem\""),
         Key::new(
             "pin",
             List(pin()),
             |tls: &mut UpstreamTls| &mut tls.pins,
-            "The keys of which a server has to have one beside that: \"sha256/\" and the base64 of the SHA-256 of its \
-             SubjectPublicKeyInfo. Empty: any.",
+            "The public keys of which a server must have one in addition: \"sha256/\" and the base64 of the SHA-256 of \
+             its SubjectPublicKeyInfo. Empty: any.",
         ),
         Key::new(
             "certificate",
             Maybe(Place),
             |tls: &mut UpstreamTls| &mut tls.certificate,
-            "The certificate that is shown to a server which asks for one, in PEM form, and behind it those that \
-             have signed it. Not given: none.",
+            "A PEM file with the certificate for servers that request one, followed by the certificates that signed \
+             it. Default: none.",
         )
         .example("\"/etc/polysock/client.pem\""),
         Key::new(
             "key",
             Maybe(Place),
             |tls: &mut UpstreamTls| &mut tls.key,
-            "The file of its key. Not given: the same file.",
+            "The file of the certificate's key. Default: the file of the certificate.",
         )
         .example("\"/etc/polysock/client.key\""),
         Key::new(
             "server_name",
             Maybe(server_name()),
             |tls: &mut UpstreamTls| &mut tls.server_name,
-            "The name that a server is asked for (SNI), and that its certificate has to have. Not given: the host of \
-             its URL.",
+            "The name that is sent to a server (SNI), and that its certificate must contain. Default: the host of its \
+             URL.",
         )
         .example("\"app.example\""),
         Key::new(
             "min_version",
             tls::version(),
             |tls: &mut UpstreamTls| &mut tls.min_version,
-            "The least version of TLS: \"1.2\" or \"1.3\"; \"1.0\" or \"1.1\" for servers of old, where this program was \
-             built with the feature legacy-tls.",
+            "The minimum TLS version: \"1.2\" or \"1.3\"; \"1.0\" or \"1.1\" for old servers, in a build with the \
+             feature legacy-tls.",
         ),
         Key::new(
             "verify",
             Switch,
             |tls: &mut UpstreamTls| &mut tls.verify,
-            "Whether it is verified who has signed a server's certificate, for which name, and until when. Without, \
-             only a `pin` tells the server from who stands in between.",
+            "Whether the signature, the name and the validity period of server certificates are verified. Otherwise \
+             only `pin` distinguishes a server from an attacker in between.",
         ),
     ]
 }

@@ -33,14 +33,14 @@ pub(super) fn keys() -> Vec<Key<WampSettings>> {
                 ("ratchet", Dialect::Ratchet),
             ]),
             |settings: &mut WampSettings| &mut settings.dialect,
-            "Whose servers the pages were written for: \"autobahn\", of which a publisher does not get its own event \
-             unless it asks for that, or \"ratchet\", of which it does.",
+            "The dialect of the servers that the pages were written for. With \"autobahn\", a publisher gets its own \
+             event only if it requests that. With \"ratchet\", it gets it unless it excludes itself.",
         ),
         Key::new(
             "require_subprotocol",
             Switch,
             |settings| &mut settings.require_subprotocol,
-            "Whether clients have to offer the subprotocol \"wamp\".",
+            "Whether clients must offer the subprotocol \"wamp\".",
         ),
     ]
 }

@@ -72,23 +72,23 @@ pub(super) fn keys() -> Vec<Key<ZmqSection>> {
             "pull",
             List(Addresses),
             |zmq: &mut ZmqSection| &mut zmq.pull,
-            "Where PULL sockets of ZeroMQ are bound, each message of which is an item of GRIP: tcp://127.0.0.1:PORT, or \
-             ipc://PATH, whose file says who may (0660).",
+            "The addresses on which ZeroMQ PULL sockets are bound: tcp://127.0.0.1:PORT, or ipc://PATH, whose file \
+             permissions (0660) decide who may publish. Each message is a GRIP item.",
         )
         .example("[\"tcp://127.0.0.1:5560\"]"),
         Key::new(
             "sub",
             List(Addresses),
             |zmq: &mut ZmqSection| &mut zmq.sub,
-            "Where SUB sockets are, each message of which is a channel and an item.",
+            "The addresses on which SUB sockets are bound. Each message is a channel and an item.",
         )
         .example("[\"tcp://127.0.0.1:5562\"]"),
         Key::new(
             "topic_field",
             Maybe(topic_field()),
             |zmq: &mut ZmqSection| &mut zmq.topic_field,
-            "A field that names the channel in JSON that is the message itself, as Ratchet's push tutorial sends it to \
-             a PULL socket. Not given: such JSON is not taken.",
+            "The field that names the channel in a message that is itself the JSON to publish, as Ratchet's push \
+             tutorial sends it to a PULL socket. Default: such messages are dropped.",
         )
         .example("\"category\""),
     ]
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_addresses_of_this_machine_are_taken() {
+    fn only_local_zmq_addresses_are_accepted() {
         for (text, shown) in [
             ("tcp://127.0.0.1:5560", "tcp://127.0.0.1:5560"),
             ("tcp://127.9.9.9:1", "tcp://127.9.9.9:1"),

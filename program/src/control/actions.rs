@@ -103,7 +103,8 @@ pub(super) fn close_chosen(
     who: &str,
 ) -> Result<Response<Body>, String> {
     let fields = asked.0.get("filter").and_then(Value::as_object).ok_or(
-        "filter: write an object that says which, as {\"filter\": {\"protocol\": \"hixie-76\"}}; {} is all",
+        "filter: write an object that selects connections, as {\"filter\": {\"protocol\": \"hixie-76\"}}; {} selects \
+         all",
     )?;
     let fields = fields.iter();
     let filter =
@@ -190,14 +191,14 @@ const LOGGING: Duration = Duration::from_secs(600);
 /// Changes the log filter for a while.
 pub(super) fn set_log(asked: &Asked, who: &str) -> Result<Response<Body>, String> {
     let filter = asked.text("filter").ok_or(
-        "filter: write what is to be logged, as {\"filter\": \"polysock=debug\", \"for\": \"10m\"}",
+        "filter: write a log filter, as {\"filter\": \"polysock=debug\", \"for\": \"10m\"}",
     )?;
     let time = asked.duration("for")?.unwrap_or(LOGGING);
     log::set_filter(filter, Some(time)).map_err(|error| format!("filter: {error}"))?;
     let seconds = time.as_secs();
     warn!(
         audit = true,
-        who, filter, seconds, "the log says something else for a while"
+        who, filter, seconds, "log filter changed temporarily"
     );
     let answer = json!({ "filter": filter, "seconds": seconds });
     Ok(json(StatusCode::OK, &answer))

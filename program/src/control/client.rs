@@ -46,7 +46,7 @@ pub(crate) enum ClientError {
     Timeout,
     #[error("{0}")]
     Http(#[from] hyper::Error),
-    #[error("the answer makes no sense: {0}")]
+    #[error("the answer is invalid: {0}")]
     Answer(#[from] serde_json::Error),
     /// The listener has answered with an error.
     #[error("{detail} ({status})")]
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_a_socket_or_a_port() {
+    fn an_address_is_a_unix_socket_or_a_tcp_address() {
         let unix = Address::Unix("/run/control.sock".into());
         assert_eq!(Address::parse("unix:/run/control.sock"), Ok(unix));
         for (text, expected) in [

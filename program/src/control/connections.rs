@@ -105,7 +105,7 @@ impl Filter {
                     let cursor = value.parse().map_err(|error| format!("cursor: {error}"))?;
                     filter.page.cursor = Some(cursor);
                 }
-                _ => return Err(format!("there is no {name}: there are {NAMES}")),
+                _ => return Err(format!("{name} is not a parameter: write one of {NAMES}")),
             }
         }
         Ok(filter)

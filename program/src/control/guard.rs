@@ -49,8 +49,8 @@ impl Guard {
         let Some(host) = host.filter(|host| self.is_own(host)) else {
             return Err(refused(
                 StatusCode::MISDIRECTED_REQUEST,
-                "the Host field names no address of this listener: ask for it by its address, as localhost, or by \
-                 a name of [control] hosts",
+                "the Host field names no address of this listener: use its address, localhost, or a name in \
+                 [control] hosts",
             ));
         };
         if let Some(origin) = single(&parts.headers, ORIGIN.as_str()) {
@@ -60,7 +60,7 @@ impl Guard {
             if !is_own {
                 return Err(refused(
                     StatusCode::FORBIDDEN,
-                    "the Origin is another page's",
+                    "the Origin is not that of this listener",
                 ));
             }
         }
@@ -68,7 +68,7 @@ impl Guard {
         if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
             return Err(refused(
                 StatusCode::FORBIDDEN,
-                "a page of another site has this asked (Sec-Fetch-Site)",
+                "the request comes from a page of another site (Sec-Fetch-Site)",
             ));
         }
         let changes = changes(&parts.method);
@@ -79,7 +79,7 @@ impl Guard {
         {
             return Err(refused(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "what changes something is sent as Content-Type: application/json",
+                "requests that change something need Content-Type: application/json",
             ));
         }
         let is_form = changes && kind == Some(FORM);
@@ -89,7 +89,7 @@ impl Guard {
             // Refused here: without a token, nobody may change anything by TCP.
             None if changes && self.address.is_some() => Err(refused(
                 StatusCode::FORBIDDEN,
-                "this listener changes nothing: it has no [control] token",
+                "this listener is read-only: it has no [control] token",
             )),
             None => Ok(()),
         }
@@ -107,7 +107,7 @@ impl Guard {
             }
             Some(_) => Err(refused(
                 StatusCode::UNAUTHORIZED,
-                "the token is sent as Authorization: Bearer TOKEN",
+                "send the token as Authorization: Bearer TOKEN",
             )),
             // The permissions of the Unix socket's file decide.
             None if self.address.is_none() || (is_near && !changes) => Ok(()),
@@ -128,7 +128,7 @@ impl Guard {
         if !self.form_key.is(field("form_key")) {
             return Err(refused(
                 StatusCode::FORBIDDEN,
-                "the form is not of a page of this process: load it again",
+                "the form does not come from a page of this process: reload the page",
             ));
         }
         match (&self.token, self.address) {
@@ -137,7 +137,7 @@ impl Guard {
             (Some(_), _) => Err(refused(StatusCode::UNAUTHORIZED, "the token is wrong")),
             (None, _) => Err(refused(
                 StatusCode::FORBIDDEN,
-                "this listener changes nothing: it has no [control] token",
+                "this listener is read-only: it has no [control] token",
             )),
         }
     }
@@ -210,7 +210,7 @@ mod tests {
     const TOKEN: (&str, &str) = ("authorization", "Bearer 0123456789abcdef0123456789abcdef");
 
     #[test]
-    fn what_a_browser_may_be_made_to_send_is_refused() {
+    fn requests_that_a_foreign_page_can_forge_are_refused() {
         let near = guard(Some("127.0.0.1"), true);
         for (method, fields, expected) in [
             ("GET", &[HOST][..], 200),
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn where_one_is_asked_says_what_is_needed() {
+    fn the_kind_of_listener_decides_which_credentials_a_request_needs() {
         let (get, post) = (&[HOST][..], &[HOST, JSON][..]);
         for (guard, method, fields, expected) in [
             // Reading needs the token on other addresses.
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_one_of_our_own() {
+    fn a_form_needs_the_key_of_the_page() {
         let form = |key: &str, token: &str| {
             vec![
                 ("form_key".to_owned(), key.to_owned()),

@@ -1,20 +1,20 @@
 //! The control listener for operators: metrics, health, a status page, and actions.
 //!
 //! ```text
-//!   token          a secret that is compared
-//!   client         asks a control listener
-//!   guard          who may ask for what
-//!   answer         answers: text, JSON, problems
-//!   connections    the open connections, and those of them that are chosen
-//!   census         who has been here: protocols, devices, pages
-//!   rates          how much there was of what lately
-//!   state          what is known of the server
-//!   metrics        what is counted, as Prometheus reads it
-//!   status         the state of the server, and why clients are refused
-//!   page           the same for people
-//!   actions        what is changed
-//!   tap            what comes and goes on connections
-//!   service        which path is for what
+//!   token          a secret that is compared in constant time
+//!   client         the client of a control listener
+//!   guard          access control
+//!   answer         answers: text, JSON, problems (RFC 9457)
+//!   connections    open connections, and filters that select some of them
+//!   census         clients by protocol, device and origin, and when each was last seen
+//!   rates          counts of the last minute, quarter of an hour and day
+//!   state          the state of the server, as this listener sees it
+//!   metrics        metrics for Prometheus
+//!   status         the state of the server, and the reasons why clients are refused
+//!   page           the same as web pages
+//!   actions        the actions of operators
+//!   tap            the traffic of connections, line by line
+//!   service        the routes
 //! ```
 
 mod actions;
@@ -99,8 +99,8 @@ impl Control {
         };
         if ip.is_some_and(|ip| !ip.is_loopback()) && token.is_none() {
             return Err(format!(
-                "the control listener on {address} needs a token, as it is not on this machine alone: add [control] \
-                 token or --control-token-file, or listen on unix:PATH or 127.0.0.1"
+                "the control listener on {address} is reachable from other machines and needs a token: add \
+                 [control] token or --control-token-file, or listen on unix:PATH or 127.0.0.1"
             ));
         }
         let census = Arc::new(Census::default());
@@ -109,7 +109,7 @@ impl Control {
             && error.kind() != std::io::ErrorKind::NotFound
         {
             warn!(
-                "{}: what was known of devices is lost: {error}",
+                "{}: the census cannot be read, and starts empty: {error}",
                 file.display()
             );
         }
@@ -184,9 +184,6 @@ impl Control {
 fn store(state: &State, file: Option<&std::path::Path>) {
     let Some(file) = file else { return };
     if let Err(error) = state.census.store(file) {
-        warn!(
-            "{}: what is known of devices cannot be kept: {error}",
-            file.display()
-        );
+        warn!("{}: the census cannot be written: {error}", file.display());
     }
 }

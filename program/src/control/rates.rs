@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_over_is_forgotten() {
+    fn counts_older_than_a_period_are_forgotten() {
         let rates = Rates::default();
         for second in 0..=2 * u64::from(QUARTER) {
             rates.lock().tick([second, 0, 10 * second, 7]);

@@ -83,17 +83,17 @@ async fn answer(state: &Arc<State>, guard: &Guard, request: Request<Body>) -> Re
 /// Answers the requests that only read.
 async fn read(state: &Arc<State>, guard: &Guard, parts: &Parts, path: &[&str]) -> Response<Body> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
-        return problem(StatusCode::METHOD_NOT_ALLOWED, "this is asked for with GET");
+        return problem(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this path needs the method GET",
+        );
     }
     let query: Vec<_> = parts.uri.query().map(pairs).unwrap_or_default();
     match path {
         [""] => see_other("/status"),
         ["livez"] => match timeout(ALIVE, state.pulse.beat()).await {
             Ok(()) => text(StatusCode::OK, "ok\n"),
-            Err(_) => text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "a worker does nothing any more\n",
-            ),
+            Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "a worker hangs\n"),
         },
         ["readyz"] => match state.is_ready() {
             // The server stays ready: its own clients are served, and all other servers may have
@@ -169,7 +169,7 @@ async fn change(
         ("PUT" | "POST", ["log"]) => actions::set_log(asked, who),
         _ => Ok(problem(
             StatusCode::NOT_FOUND,
-            "there is nothing at this path that can be changed like this",
+            "this method is not supported at this path",
         )),
     };
     done.unwrap_or_else(|detail| problem(StatusCode::BAD_REQUEST, &detail))
@@ -219,7 +219,7 @@ async fn asked(guard: &Guard, parts: &Parts, body: Body) -> Result<Asked, Respon
         Ok(Value::Object(fields)) => Ok(Asked(fields)),
         Ok(_) => Err(problem(
             StatusCode::BAD_REQUEST,
-            "the body is no JSON object",
+            "the body is not a JSON object",
         )),
         Err(error) => Err(problem(
             StatusCode::BAD_REQUEST,

@@ -205,7 +205,7 @@ impl State {
     /// Requests a reload, and returns its result.
     pub(super) async fn reload(&self) -> Result<String, String> {
         let (answer, answered) = oneshot::channel();
-        let gone = || "the server ends".to_owned();
+        let gone = || "the server is shutting down".to_owned();
         self.asks.send(Ask { answer }).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }

@@ -22,7 +22,7 @@ impl Token {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
         if text.len() < SHORTEST || !is_plain {
             return Err(
-                "a token has 22 characters or more, of ASCII and without blanks: `openssl rand -hex 16` makes one",
+                "a token needs at least 22 ASCII characters, without blanks: `openssl rand -hex 16` makes one",
             );
         }
         Ok(Self(text.to_owned()))
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_long_and_is_compared_whole() {
+    fn a_token_has_a_minimum_length_and_is_compared_whole() {
         let token = Token::new("0123456789abcdef012345").unwrap();
         assert!(token.is("0123456789abcdef012345"));
         for wrong in ["", "0", "0123456789abcdef012346", "0123456789abcdef0123455"] {

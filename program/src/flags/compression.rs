@@ -6,41 +6,40 @@ use polysock::{Compression, SiteSettings, Window};
 
 use super::values;
 
-/// How messages are compressed, and for whom.
+/// The flags of compression.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Compression")]
 pub(crate) struct CompressionFlags {
-    /// Whether messages are compressed for clients that offer permessage-deflate or
-    /// x-webkit-deflate-frame
+    /// Compress messages for clients that offer permessage-deflate or x-webkit-deflate-frame
     #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::On)]
     pub(crate) compression: Switch,
 
-    /// Whether compression is offered to a ws:// upstream
+    /// Offer compression to ws:// upstreams
     #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::Off)]
     pub(crate) upstream_compression: Switch,
 
-    /// How much work goes into a message: 1 (fastest) to 9 (smallest)
+    /// Compression level, from 1 (fastest) to 9 (smallest)
     #[arg(long, value_name = "LEVEL", default_value_t = Compression::default().level,
         value_parser = clap::value_parser!(u8).range(1..=9))]
     pub(crate) compression_level: u8,
 
-    /// Messages shorter than this go out as they are
+    /// Size in bytes, or with KiB, below which messages are sent uncompressed
     #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "128")]
     pub(crate) compression_threshold: u64,
 
-    /// How far back compressed data may refer, both ways: 9 (512 bytes) to 15 (32 KiB). A connection
-    /// keeps as much of what its peer has sent compressed
+    /// Window size of compression in both directions, from 9 (512 bytes) to 15 (32 KiB). A
+    /// connection whose peer compresses keeps a window of this size in memory
     #[arg(long, value_name = "BITS", default_value_t = Window::default().max_bits,
         value_parser = clap::value_parser!(u8).range(9..=15))]
     pub(crate) window_bits: u8,
 
-    /// Let messages that we send refer to those before them where the peer allows it: alike ones
-    /// become much smaller, and each connection that compresses keeps up to 380 KiB
+    /// Keep the compression context between sent messages if the peer allows it: similar messages
+    /// become much smaller, and each connection that compresses uses up to 380 KiB
     #[arg(long)]
     pub(crate) context_takeover: bool,
 }
 
-/// Whether something is done.
+/// A switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Switch {
     On,

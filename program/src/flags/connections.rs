@@ -11,49 +11,50 @@ use crate::descriptors;
 /// closing. With few descriptors, half of them are reserved.
 const RESERVE: usize = 128;
 
-/// How many connections there may be.
+/// The limits on the number of connections.
 #[derive(Args, Debug)]
 pub(crate) struct ConnectionFlags {
-    /// The most connections, WebSockets on streams of HTTP/2 included, or `none`. The next client is
-    /// told 503 [default: what there are descriptors for, less 128; half as many with an upstream]
+    /// Maximum number of connections, WebSockets on HTTP/2 streams included, or `none`. Further
+    /// clients receive 503 [default: the limit of file descriptors less 128; half of that with an
+    /// upstream]
     #[arg(long, value_name = "COUNT", value_parser = values::count)]
     pub(crate) max_connections: Option<usize>,
 
-    /// The most connections from one address, or one /64 of IPv6, or `none`. This machine's are not
-    /// counted
+    /// Maximum number of connections from one address, or one IPv6 /64, or `none`. Connections from
+    /// this machine are not counted
     #[arg(long, value_name = "COUNT", value_parser = values::count, default_value = "none")]
     pub(crate) max_connections_per_address: usize,
 
-    /// The most connections whose first request has not come yet, or `none`; the oldest gives way to
-    /// the next [default: half of --max-connections]
+    /// Maximum number of connections whose first request is incomplete, or `none`. The next
+    /// connection displaces the oldest of them [default: half of --max-connections]
     #[arg(long, value_name = "COUNT", value_parser = values::count)]
     pub(crate) max_handshakes: Option<usize>,
 }
 
-/// How fast clients may come, and send.
+/// The limits on the rates of connections, handshakes and messages.
 #[derive(Args, Debug)]
 pub(crate) struct RateFlags {
-    /// The most connections within a second, or `none`; a second's worth may come at once. The next are
-    /// told 429, or closed where they begin with TLS
+    /// Maximum number of new connections per second, or `none`. One second's worth may arrive
+    /// together. Further clients receive 429, or are closed if they begin with TLS
     #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
     pub(crate) max_connections_per_second: u32,
 
-    /// The most connections within a second from one address, or one /64 of IPv6, or `none`. This
-    /// machine's are not counted
+    /// Maximum number of new connections per second from one address, or one IPv6 /64, or `none`.
+    /// Connections from this machine are not counted
     #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
     pub(crate) max_connections_per_second_per_address: u32,
 
-    /// The most opening handshakes within a second, those on streams of HTTP/2 included, or `none`. The
-    /// next are told 429
+    /// Maximum number of opening handshakes per second, those on HTTP/2 streams included, or
+    /// `none`. Further ones receive 429
     #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
     pub(crate) max_handshakes_per_second: u32,
 
-    /// The most opening handshakes within a second from one address, or `none`
+    /// Maximum number of opening handshakes per second from one address, or `none`
     #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
     pub(crate) max_handshakes_per_second_per_address: u32,
 
-    /// The most messages within a second from one address, over all of its connections, or `none`; the
-    /// one that goes over it is closed (1008)
+    /// Maximum number of messages per second from one address, over all of its connections, or
+    /// `none`. A connection that exceeds it is closed (1008)
     #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
     pub(crate) max_messages_per_second_per_address: u32,
 }
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_descriptors_are_kept() {
+    fn some_descriptors_are_reserved() {
         for (descriptors, one, two) in [
             (1024, 896, 448),
             (20_000, 19_872, 9936),

@@ -8,18 +8,18 @@ use polysock::protocols::http::is_token;
 
 use super::values;
 
-/// What a client asks a server for.
+/// The handshake options of a client.
 #[derive(Args, Debug)]
 pub(crate) struct DialFlags {
-    /// A subprotocol to offer. Repeatable, the preferred first
+    /// Subprotocol to offer. Repeatable, in order of preference
     #[arg(long, value_name = "NAME", value_parser = values::subprotocol)]
     subprotocol: Vec<ByteString>,
 
-    /// The origin to name
+    /// Origin to send
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     origin: Option<ByteString>,
 
-    /// A header field to send, as `Authorization: Bearer …`. Repeatable
+    /// Header field to send, as `Authorization: Bearer …`. Repeatable
     #[arg(short = 'H', long, value_name = "NAME:VALUE", value_parser = header)]
     header: Vec<Header>,
 
@@ -77,7 +77,7 @@ fn header(text: &str) -> Result<Header, String> {
         .ok_or("write NAME:VALUE, as `Authorization: Bearer …`")?;
     let (name, value) = (name.trim(), value.trim());
     if !is_token(name) {
-        return Err("the name of a field is of letters, digits and !#$%&'*+-.^_`|~".into());
+        return Err("a field name consists of letters, digits and !#$%&'*+-.^_`|~".into());
     }
     let lower = name.to_ascii_lowercase();
     if OF_THE_HANDSHAKE.contains(&&*lower) {
@@ -101,7 +101,7 @@ fn origin(text: &str) -> Result<ByteString, String> {
 /// Checks a field value: no control characters that would end its line (RFC 9110 §5.5).
 fn one_line(value: &str) -> Result<(), String> {
     if value.contains(|c: char| c.is_control() && c != '\t') {
-        return Err("the value of a field has no line ends and control characters".into());
+        return Err("a field value must not contain line ends or control characters".into());
     }
     Ok(())
 }

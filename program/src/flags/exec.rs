@@ -7,55 +7,55 @@ use clap::{Args, ValueEnum};
 
 use super::values;
 
-/// How the processes of a command are run.
+/// The flags of processes.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Processes, behind exec:COMMAND or --")]
+#[command(next_help_heading = "Processes, for exec:COMMAND or --")]
 pub(crate) struct ExecFlags {
-    /// How messages stand in what a process reads and writes
+    /// Framing of messages in the input and the output of a process
     #[arg(long, value_enum, value_name = "FRAMING", default_value_t = ExecFraming::Line)]
     pub(crate) exec_framing: ExecFraming,
 
-    /// What a process writes are binary messages, not texts
+    /// Treat the output of a process as binary messages instead of text
     #[arg(long)]
     pub(crate) exec_binary: bool,
 
-    /// One process for all clients: what it writes goes to each of them
+    /// Run one process for all clients, and send its output to each of them
     #[arg(long)]
     pub(crate) exec_shared: bool,
 
-    /// The directory that a process starts in [default: the current one]
+    /// Working directory of a process [default: the current directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) exec_dir: Option<PathBuf>,
 
-    /// A variable for the environment of a process, which has PATH and what CGI says of its client.
-    /// Repeatable
+    /// Variable to set in the environment of a process, in addition to PATH and the CGI variables
+    /// of its client. Repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) exec_env: Vec<(String, String)>,
 
-    /// The name of a variable that a process has from the environment of polysock. Repeatable, or
-    /// names with commas
+    /// Name of a variable to pass on from the environment of polysock to a process. Repeatable, or
+    /// a comma-separated list
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = name)]
     pub(crate) exec_pass_env: Vec<String>,
 
-    /// The most processes at a time, or `none`; who comes then gets 503
+    /// Maximum number of processes, or `none`. Further clients receive 503
     #[arg(long, value_name = "COUNT", value_parser = values::count, default_value = "1024")]
     pub(crate) exec_max_processes: usize,
 
-    /// How long a process may take to end after SIGTERM before it is killed
+    /// Time that a process has to end after SIGTERM before it is killed
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
     pub(crate) exec_grace: Duration,
 }
 
-/// How messages stand in a stream.
+/// The framing of messages in a byte stream.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ExecFraming {
-    /// A line is a message
+    /// Each line is a message
     Line,
-    /// A NUL ends a message
+    /// A NUL byte ends each message
     Nul,
-    /// Four bytes before a message say how long it is, the highest first
+    /// Each message follows its length in four bytes, the most significant first
     Length,
-    /// There are only bytes: each read is a binary message
+    /// No framing: each read is a binary message
     Stream,
 }
 
@@ -66,7 +66,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 fn name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains('=') {
-        return Err("the name of a variable is not empty, and has no `=`".into());
+        return Err("a variable name must not be empty or contain `=`".into());
     }
     Ok(text.to_owned())
 }

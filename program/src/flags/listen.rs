@@ -11,10 +11,10 @@ use tracing::info;
 
 use super::values;
 
-/// Where a command listens.
+/// The addresses on which a command listens.
 #[derive(Args, Debug)]
 pub(crate) struct ListenFlags {
-    /// Where to listen: HOST:PORT, or :PORT for every address. Repeatable
+    /// Address to listen on: HOST:PORT, or :PORT for all addresses. Repeatable
     #[arg(long, value_name = "ADDR", value_parser = values::address, default_value = "127.0.0.1:8080")]
     pub(crate) listen: Vec<SocketAddr>,
 }

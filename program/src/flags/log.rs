@@ -6,11 +6,12 @@ use clap::Args;
 
 use crate::log::{Access, Format, Settings};
 
-/// What is logged, how, and where to.
+/// The flags of the log: its format, contents and files.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "The log")]
+#[command(next_help_heading = "Logging")]
 pub(crate) struct LogFlags {
-    /// How log lines are written [default: what a configuration file says, or text]
+    /// Format of log lines: text, json, ecs or clf [default: that of the configuration file, or
+    /// text]
     #[arg(
         long,
         global = true,
@@ -20,16 +21,16 @@ pub(crate) struct LogFlags {
     )]
     log_format: Option<Format>,
 
-    /// Write the log to the end of this file, which SIGUSR1 has opened again
+    /// File to append the log to; SIGUSR1 reopens it
     #[arg(long, global = true, value_name = "FILE")]
     log_file: Option<PathBuf>,
 
-    /// Write what is logged of connections and requests to the end of this file, to standard output (-),
-    /// or not at all (off) [default: to the same log]
+    /// File to append the log lines of connections and requests to, `-` for standard output, or
+    /// `off` for none [default: the same log]
     #[arg(long, global = true, value_name = "FILE|-|off", value_parser = access)]
     access_log: Option<Access>,
 
-    /// Show the values in the queries of targets, which are *** otherwise
+    /// Log the query values of targets, which are replaced by *** otherwise
     #[arg(long, global = true)]
     log_query: bool,
 }

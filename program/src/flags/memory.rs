@@ -9,12 +9,12 @@ use rustix::system::sysinfo;
 
 use super::values;
 
-/// The memory of all connections.
+/// The memory limit of all connections.
 #[derive(Args, Debug)]
 pub(crate) struct MemoryFlags {
-    /// The memory that all connections together may hold, for messages, waiting output and
-    /// compression. Above 95 % none is let in, and those that hold most are closed (1013) [default: a
-    /// quarter of what the machine or its cgroup has]
+    /// Memory limit for all connections together, for messages, waiting output and compression.
+    /// Above 95 % new connections are refused, and those that hold most are closed (1013) [default:
+    /// a quarter of the memory of the machine or its cgroup]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub(crate) max_memory: Option<u64>,
 }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_numbers_behind_names() {
+    fn reads_the_number_after_a_name() {
         let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
             Max address space         734003200            unlimited            bytes\n\
             Max data size             unlimited            unlimited            bytes\n";
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_what_this_machine_has() {
+    fn available_memory_is_at_most_that_of_the_machine() {
         let machine = fs::read_to_string("/proc/meminfo").unwrap();
         let machine = field(&machine, "MemTotal:").unwrap() * 1024;
         let available = available();

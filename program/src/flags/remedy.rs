@@ -31,9 +31,9 @@ pub(crate) fn flag(remedy: &Remedy) -> Option<String> {
 /// The advice for a remedy without an option.
 pub(crate) fn advice(remedy: &Remedy) -> String {
     match remedy {
-        Remedy::EndTlsInFront => "end TLS at a proxy in front, and say so with --secure".to_owned(),
+        Remedy::EndTlsInFront => "terminate TLS at a proxy in front, and set --secure".to_owned(),
         Remedy::ShortenHead => {
-            "have the client send less (most of a long head is cookies), or take more with --max-head"
+            "make the client send less (long heads are mostly cookies), or raise --max-head"
                 .to_owned()
         }
         Remedy::EnableProtocol => "enable the protocol with --protocols".to_owned(),

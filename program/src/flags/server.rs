@@ -11,14 +11,15 @@ use polysock::upstream::{
 
 use super::values;
 
-/// The server that a client talks to.
+/// The server that a client connects to.
 #[derive(Args, Debug)]
 pub(crate) struct ServerFlags {
-    /// ws://HOST[:PORT][/PATH], or ws+PROTOCOL://… as ws+hixie76://; wss://… within TLS
+    /// URL of the server: ws://HOST[:PORT][/PATH], or ws+PROTOCOL://… as ws+hixie76://; wss://…
+    /// over TLS
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
-    /// The protocol to speak, if the URL does not say [default: rfc6455]
+    /// Protocol to speak if the URL does not name one [default: rfc6455]
     #[arg(long, value_name = "NAME", value_parser = values::protocol)]
     protocol: Option<&'static dyn Protocol>,
 
@@ -76,7 +77,7 @@ pub(crate) fn web_server(
 pub(crate) fn bad_url(error: &UrlError) -> String {
     match error {
         UrlError::Protocol(name) => format!(
-            "`{name}` is no protocol; `polysock protocols` lists them (without the hyphen: hixie76)"
+            "`{name}` is not a protocol; `polysock protocols` lists them (without the hyphen: hixie76)"
         ),
         other => other.to_string(),
     }

@@ -7,49 +7,49 @@ use polysock::{Origins, PortSettings, SiteSettings, Trusted};
 
 use super::values;
 
-/// The protocols that are spoken, and to whom.
+/// The protocols to speak, and the origins to allow.
 #[derive(Args, Debug)]
 pub(crate) struct AcceptFlags {
-    /// The protocols to speak: names with commas, or `all`, `modern`, `legacy`, `default`
+    /// Protocols to speak: comma-separated names, or `all`, `modern`, `legacy`, `default`
     #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
     pub(crate) protocols: values::ProtocolList,
 
-    /// An origin to let in: scheme and host, and the port if it is another, as http://example.com or
-    /// https://*.example.com; `same-origin` for pages of the host that is asked for, `*` for any, `null`
-    /// for pages without a name, `none` for clients that send none. Repeatable. Without it every origin
-    /// is let in
+    /// Origin to allow: scheme, host, and the port if it is not the scheme's default, as
+    /// http://example.com or https://*.example.com; `same-origin` for pages of the requested host,
+    /// `*` for any, `null` for pages without a named origin, `none` for clients that send none.
+    /// Repeatable. Without it every origin is allowed
     #[arg(long, value_name = "ORIGIN", value_parser = values::origin)]
     pub(crate) origin: Vec<values::LetIn>,
 }
 
-/// The ways by which clients may come.
+/// The networks from which clients are admitted.
 #[derive(Args, Debug)]
 pub(crate) struct GateFlags {
-    /// The networks from where clients may come without TLS that do not mask what they send (hixie-75 to
-    /// hybi-03): networks or addresses with commas, `private` for this machine and private networks,
-    /// `unix`, `any`, `none`. Others are told 403
+    /// Networks from which clients that do not mask their data (hixie-75 to hybi-03) are admitted
+    /// without TLS: comma-separated networks or addresses, `private` for this machine and private
+    /// networks, `unix`, `any`, `none`. From elsewhere such clients receive 403
     #[arg(long, value_name = "NETWORKS", value_parser = values::peer_list, default_value = "private")]
     pub(crate) unmasked_from: Trusted,
 
-    /// The networks from where anybody may come: networks or addresses with commas. Others are closed
-    /// before a byte of theirs is read [default: any]
+    /// Networks from which clients are admitted: comma-separated networks or addresses. Other
+    /// clients are closed before a byte is read [default: any]
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',', value_parser = values::network)]
     pub(crate) allow: Vec<IpNet>,
 
-    /// The networks from where nobody may come, in spite of --allow
+    /// Networks from which clients are refused, even if --allow contains them
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',', value_parser = values::network)]
     pub(crate) deny: Vec<IpNet>,
 }
 
-/// What a port is told of what is around it.
+/// The settings of a port.
 #[derive(Args, Debug)]
 pub(crate) struct PortFlags {
-    /// The longest head of a request, and of an upstream's answer: 1KiB to 256KiB. One that is longer
-    /// is refused with 431, or 414 if its first line is
+    /// Maximum size of a request head, and of an upstream's response head: 1KiB to 256KiB. A longer
+    /// one is refused with 431, or 414 if its first line alone is longer
     #[arg(long, value_name = "SIZE", value_parser = values::head_size, default_value = "16KiB")]
     pub(crate) max_head: usize,
 
-    /// Answer Flash's socket policy requests: for this port, and the domains of --origin
+    /// Answer Flash socket policy requests, for this port and the domains of --origin
     #[arg(long)]
     pub(crate) flash_policy: bool,
 
@@ -57,24 +57,26 @@ pub(crate) struct PortFlags {
     pub(crate) secure: SecureFlag,
 }
 
-/// The proxies in front whose word is taken.
+/// The proxies in front that are trusted.
 #[derive(Args, Debug)]
 pub(crate) struct TrustFlags {
-    /// The proxies whose connections begin with a PROXY header (v1 or v2), which says for whom they
-    /// are: networks or addresses with commas, as 10.0.0.0/8. Those that do not are closed
+    /// Proxies whose connections begin with a PROXY header (v1 or v2) that names the client:
+    /// comma-separated networks or addresses, as 10.0.0.0/8. Their connections without one are
+    /// closed
     #[arg(long, value_name = "NETWORKS")]
     pub(crate) proxy_protocol: Option<Trusted>,
 
-    /// The proxies whose X-Forwarded-For, -Proto, -Host, -Port, X-Real-IP or Forwarded say who asks.
-    /// What others say there is dropped
+    /// Proxies that are trusted to name the client in X-Forwarded-For, -Proto, -Host, -Port,
+    /// X-Real-IP or Forwarded. From other peers these fields are dropped
     #[arg(long, value_name = "NETWORKS")]
     pub(crate) forwarded: Option<Trusted>,
 }
 
-/// Whether TLS ends in front.
+/// The flag for TLS that a proxy in front terminates.
 #[derive(Args, Debug)]
 pub(crate) struct SecureFlag {
-    /// TLS ends at a proxy in front: pages see wss:// (the hixie protocols name the URL)
+    /// Assume that a proxy in front terminates TLS: pages see wss:// (the hixie protocols name the
+    /// URL)
     #[arg(long)]
     pub(crate) secure: bool,
 }

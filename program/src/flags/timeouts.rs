@@ -6,22 +6,22 @@ use clap::Args;
 
 use super::values;
 
-/// How long a client may take.
+/// The time limit for opening handshakes.
 #[derive(Args, Debug)]
 pub(crate) struct HandshakeTimeout {
-    /// How long an opening handshake may take
+    /// Time limit for an opening handshake
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
     pub(crate) handshake_timeout: Duration,
 }
 
-/// How long an upstream and the end may take.
+/// The time limits for connecting to an upstream, and for the shutdown.
 #[derive(Args, Debug)]
 pub(crate) struct ServingTimeouts {
-    /// How long an upstream may take to be there
+    /// Time limit for connecting to an upstream
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
     pub(crate) connect_timeout: Duration,
 
-    /// How long connections may take to close after SIGTERM, SIGINT or SIGQUIT, before they are cut
+    /// Time limit for connections to close after SIGTERM, SIGINT or SIGQUIT, before they are cut
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
     pub(crate) shutdown_timeout: Duration,
 }

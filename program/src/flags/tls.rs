@@ -7,24 +7,24 @@ use clap::Args;
 #[cfg(feature = "tls")]
 pub(crate) use polysock::tls::Version as MinVersion;
 
-/// How TLS is spoken to clients.
+/// The flags of TLS with clients.
 #[derive(Args, Debug)]
 pub(crate) struct TlsFlags {
-    /// Speak TLS, too, with the certificate in this file in PEM form, behind which come those that have
-    /// signed it. Plain text is sent to https:// then, or refused
+    /// Speak TLS as well, with the certificate in this PEM file, which is followed there by the
+    /// certificates that signed it. Plain text is then redirected to https://, or refused
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_certificate: Option<PathBuf>,
 
-    /// The key of the certificate, if it is not in the same file
+    /// File with the key of the certificate, if it is not in the same file
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// The oldest version of TLS that is spoken: 1.2 or 1.3; 1.0 or 1.1 for clients of old, where this
-    /// program was built with the feature legacy-tls
+    /// Minimum TLS version: 1.2 or 1.3; 1.0 or 1.1 for old clients, in a build with the feature
+    /// legacy-tls
     #[arg(long, value_name = "VERSION", default_value = "1.2", value_parser = min_version)]
     pub(crate) tls_min_version: MinVersion,
 
-    /// Take plain text beside TLS
+    /// Accept plain text in addition to TLS
     #[arg(long)]
     pub(crate) plain: bool,
 }
@@ -59,8 +59,8 @@ pub(crate) fn min_version(text: &str) -> Result<MinVersion, String> {
         "1.1" => Ok(MinVersion::Tls11),
         #[cfg(not(feature = "legacy-tls"))]
         "1.0" | "1.1" => Err(format!(
-            "write 1.2 or 1.3: TLS {text} needs a build with the feature `legacy-tls`, which this is not"
+            "write 1.2 or 1.3: TLS {text} needs the feature `legacy-tls`, which this build does not have"
         )),
-        _ => Err("write 1.2 or 1.3, or with the feature `legacy-tls` 1.0 or 1.1".to_owned()),
+        _ => Err("write 1.2 or 1.3; 1.0 and 1.1 need the feature `legacy-tls`".to_owned()),
     }
 }

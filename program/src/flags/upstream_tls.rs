@@ -5,23 +5,24 @@ use std::path::PathBuf;
 use clap::Args;
 use polysock::tls::{Authorities, ClientTls, ClientTlsSettings};
 
-/// How a gateway meets servers by TLS.
+/// The TLS flags of a gateway, for its upstreams.
 #[derive(Args, Debug)]
 pub(crate) struct UpstreamTlsFlags {
-    /// The authorities of whom one has to have signed the certificate of an upstream within TLS, in PEM form
-    /// [default: those of the system]
+    /// PEM file with the authorities that are trusted to sign the certificates of upstreams over
+    /// TLS [default: those of the system]
     #[arg(long, value_name = "FILE")]
     pub(crate) upstream_ca: Option<PathBuf>,
 
-    /// Do not verify the certificates of upstreams: whoever stands in between can read and change all
+    /// Do not verify the certificates of upstreams: an attacker in between can read and change
+    /// everything
     #[arg(long)]
     pub(crate) upstream_insecure: bool,
 }
 
-/// How a client meets a server by TLS.
+/// The TLS flags of a client, for its server.
 #[derive(Args, Debug)]
 pub(crate) struct ServerTlsFlags {
-    /// The authorities of whom one has to have signed the certificate of a wss:// server, in PEM form
+    /// PEM file with the authorities that are trusted to sign the certificate of a wss:// server
     /// [default: those of the system]
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,

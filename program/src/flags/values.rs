@@ -27,7 +27,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     };
     let number: u64 = number
         .parse()
-        .map_err(|_| "there is no number".to_owned())?;
+        .map_err(|_| "the number is missing".to_owned())?;
     number
         .checked_mul(1 << shift)
         .ok_or_else(|| "that is more than 2^64 bytes: write `none` for no limit".into())
@@ -115,7 +115,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let network: Result<IpNet, _> = network.or_else(|_| address());
     match network {
         Ok(network) if network != network.trunc() => Err(format!(
-            "the network that this address is in is written {}",
+            "this address has bits outside the network mask: write {}",
             network.trunc()
         )),
         Ok(network) => Ok(network),
@@ -241,7 +241,7 @@ pub(crate) fn protocols(text: &str) -> Result<Vec<&'static dyn Protocol>, String
             name if find_protocol(name).is_some() => names.push(name),
             name => {
                 return Err(format!(
-                    "`{name}` is no protocol; `polysock protocols` lists them"
+                    "`{name}` is not a protocol; `polysock protocols` lists them"
                 ));
             }
         }

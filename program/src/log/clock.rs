@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_is_written_as_rfc_3339_has_it() {
+    fn a_second_is_written_as_in_rfc_3339() {
         for (second, expected) in [
             (0, "1970-01-01T00:00:00."),
             (951_782_399, "2000-02-28T23:59:59."),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn times_have_their_lengths() {
+    fn written_times_have_a_fixed_length() {
         let (mut time, mut common) = (String::new(), String::new());
         push_time(&mut time);
         push_common_time(&mut common);

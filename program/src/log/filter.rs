@@ -38,11 +38,11 @@ struct Plan {
 pub(crate) enum FilterError {
     /// The text is not a filter.
     #[error(
-        "`{0}` is no filter: write off, error, warn, info, debug or trace, or several as info,polysock::upstream=debug"
+        "`{0}` is not a filter: write off, error, warn, info, debug or trace, or several as info,polysock::upstream=debug"
     )]
     Unknown(String),
     /// The thread that ends a temporary filter cannot be started.
-    #[error("nothing could end it: {0}")]
+    #[error("the thread that would end it cannot be started: {0}")]
     Endless(io::Error),
 }
 
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_that_is_no_level_is_no_filter() {
+    fn an_unknown_level_is_no_valid_filter() {
         for (filter, is_one) in [
             ("info", true),
             ("OFF", true),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_of_nats_is_silent_unless_it_is_debugged() {
+    fn lines_of_the_nats_client_are_noise_except_at_debug() {
         for (target, level, expected) in [
             ("async_nats", Level::INFO, true),
             ("async_nats::connector", Level::ERROR, true),
@@ -237,7 +237,7 @@ mod tests {
 
     /// One test for all: the filter is global to the process.
     #[test]
-    fn a_filter_for_a_time_goes_back_by_itself() {
+    fn a_temporary_filter_is_reverted() {
         let in_force = || Filter::ask(String::new(), ToString::to_string);
         let waits_for = |filter: &str| {
             let end = Instant::now() + Duration::from_secs(20);

@@ -9,17 +9,17 @@ use super::json::push_json;
 use super::kind::Kind;
 use super::text::push_text;
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// Lines for people
     Text,
-    /// An object of JSON each.
+    /// A JSON object on each line
     Json,
-    /// JSON with the names of the Elastic Common Schema, 8
+    /// JSON with the field names of the Elastic Common Schema, version 8
     Ecs,
-    /// The combined log format of Apache and nginx, for those that are about connections and requests; the
-    /// others are text
+    /// The combined log format of Apache and nginx for connections and requests, and text for
+    /// everything else
     Clf,
 }
 
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_for_people() {
+    fn text_is_readable_and_escapes_control_characters() {
         let evil = r#""a\"b\\c\n\u{1b}[31m\u{202e}ü""#;
         let bare = r#"a"b\c\n\u{1b}[31m\u{202e}ü"#;
         let expected = [
@@ -251,7 +251,7 @@ mod tests {
 
     /// RFC 8441: CONNECT requests a WebSocket on an HTTP/2 stream, and 200 accepts it.
     #[test]
-    fn clf_says_how_a_websocket_was_asked_for() {
+    fn clf_contains_the_method_of_the_opening_handshake() {
         for (events, expected) in [
             (
                 (|| {

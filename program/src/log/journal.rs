@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_the_journals_where_device_and_inode_are() {
+    fn a_stream_is_the_journal_if_device_and_inode_match() {
         for (named, is_journal) in [
             ("9:4711", true),
             ("9:4712", false),

@@ -70,7 +70,7 @@ pub(crate) enum LogError {
     #[error("the log {path} cannot be opened: {error}", path = .0.display(), error = .1)]
     File(PathBuf, io::Error),
     /// A thread cannot be started.
-    #[error("the thread that logs cannot be started: {0}")]
+    #[error("the log thread cannot be started: {0}")]
     Thread(io::Error),
 }
 
@@ -157,12 +157,12 @@ pub(crate) fn apply(old: &Settings, new: &Settings) {
         return;
     }
     if filter::is_of_environment() {
-        info!("the level of the log stays as RUST_LOG says");
+        info!("the log level is set by RUST_LOG and does not change");
         return;
     }
     let level = new.level.as_deref().unwrap_or(SERVING);
     match set_filter(level, None) {
-        Ok(()) => info!("the level of the log is {level}"),
+        Ok(()) => info!("the log level is now {level}"),
         Err(error) => error!("{error}"),
     }
 }
@@ -177,7 +177,7 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     match thread::current().name() {
         // A writing thread cannot write its own panic to the log.
         Some(MAIN_THREAD | ACCESS_THREAD) => {
-            tell(&format_args!("a thread that logs panicked: {reason}"));
+            tell(&format_args!("a log thread panicked: {reason}"));
         }
         name => {
             error!(place, "panicked: {reason}");

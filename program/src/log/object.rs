@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_what_does_not_show_itself_and_nothing_else() {
+    fn escapes_only_invisible_and_special_characters() {
         for (value, expected) in [
             ("plain", "plain"),
             ("gr\u{fc}\u{df}e \u{1f600}", "gr\u{fc}\u{df}e \u{1f600}"),

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_told_once() {
+    fn unwritten_log_lines_are_counted_and_reported_once() {
         let mut full = Output::file(Path::new("/dev/full")).unwrap();
         let first = full.write(b"a\nb\n");
         assert!(matches!(first, Outcome::Fails(_)), "{first:?}");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_line_is_known_and_counted() {
+    fn a_partly_written_line_is_detected_and_counted() {
         let lines = b"one\ntwo\nthree\n";
         for (room, lost, is_mid_line) in [(0, 3, false), (3, 3, true), (4, 2, false), (5, 2, true)]
         {

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_reads_is_bounded_and_counted() {
+    fn an_unread_log_queue_is_bounded_and_its_losses_are_counted() {
         let queue = Queue::new();
         let line = [b'x'; 1000];
         let before = lost();

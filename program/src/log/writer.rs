@@ -41,7 +41,7 @@ pub(super) fn start(
             if taken.reopen
                 && let Err(error) = output.reopen()
             {
-                error!("{output} cannot be opened again, and stays as it was: {error}");
+                error!("{output} cannot be reopened; the old file stays open: {error}");
             }
             match output.write(&lines) {
                 Outcome::AsBefore => {}
@@ -59,7 +59,7 @@ pub(super) fn start(
             }
             if taken.lost > 0 {
                 let lost = taken.lost;
-                warn!("{lost} log lines are lost: what reads them is too slow");
+                warn!("{lost} log lines are lost: their reader is too slow");
             }
             queue.written();
             thread::sleep(PAUSE);

@@ -32,7 +32,7 @@ pub(super) fn policies(settings: &Settings) -> Result<Vec<Box<dyn Policy>>, Stri
     } else if let Some(forward) = &auth.forward {
         Box::new(forward_auth(auth, forward)?)
     } else {
-        return Err("`auth` does not say who is let in".to_owned());
+        return Err("`auth` needs `basic`, `jwt` or `forward`".to_owned());
     };
     Ok(vec![policy])
 }
@@ -81,7 +81,7 @@ fn bearer(auth: &Auth, jwt: &auth::Jwt) -> Result<Bearer, String> {
 fn forward_auth(auth: &Auth, forward: &auth::Forward) -> Result<ForwardAuth, String> {
     let name = |name: &String| {
         let read = name.parse();
-        read.map_err(|_| format!("`{name}` is no name of a field"))
+        read.map_err(|_| format!("`{name}` is not a field name"))
     };
     let settings = ForwardAuthSettings {
         send: forward.send.iter().map(name).collect::<Result<_, _>>()?,

@@ -1,14 +1,14 @@
 //! The takeover of a server's sockets by another server on this machine, through a Unix socket.
 //!
 //! ```text
-//!   the next server                     the one before
+//!   successor                           predecessor
 //!     connects            ─────────▶
-//!                         ◀─────────    "polysock handover 1", a line for each address, an empty one
-//!     those it wants,
+//!                         ◀─────────    "polysock handover 1", a line for each name, an empty line
+//!     the wanted names,
 //!     and an empty line   ─────────▶
-//!                         ◀─────────    a byte with each socket
+//!                         ◀─────────    the sockets, a byte with each
 //!     serves: "ready"     ─────────▶
-//!                         ◀─────────    "yours"; accepts no more, and ends
+//!                         ◀─────────    "yours": accepts no more, and ends
 //! ```
 //!
 //! Both servers hold the same sockets, so no connection that the kernel has accepted is lost. (A
@@ -118,7 +118,7 @@ impl Offer {
                     return Successor { stream };
                 }
                 Err(error) => {
-                    warn!("who asks to take over is not heard: {error}");
+                    warn!("cannot accept a request for a handover: {error}");
                     sleep(PAUSE).await;
                 }
             }
@@ -247,7 +247,7 @@ fn trusted(stream: UnixStream) -> io::Result<UnixStream> {
     if user != geteuid() && !user.is_root() {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            format!("the process there is of the user {}", user.as_raw()),
+            format!("the other process belongs to user {}", user.as_raw()),
         ));
     }
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -266,7 +266,7 @@ fn lines(stream: &mut BufReader<UnixStream>) -> io::Result<Vec<String>> {
     loop {
         match line(stream)? {
             line if line.is_empty() => return Ok(lines),
-            _ if lines.len() == MAX_LINES => return Err(unexpected("too much")),
+            _ if lines.len() == MAX_LINES => return Err(unexpected("too many lines")),
             line => lines.push(line),
         }
     }
@@ -283,7 +283,7 @@ fn line(stream: &mut BufReader<UnixStream>) -> io::Result<String> {
         Some(line) => Ok(line.to_owned()),
         None => Err(io::Error::new(
             io::ErrorKind::UnexpectedEof,
-            "the other side has gone",
+            "the other process closed the connection",
         )),
     }
 }
@@ -291,7 +291,7 @@ fn line(stream: &mut BufReader<UnixStream>) -> io::Result<String> {
 fn unexpected(line: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        format!("`{}` is not understood", line.escape_debug()),
+        format!("unexpected message `{}`", line.escape_debug()),
     )
 }
 

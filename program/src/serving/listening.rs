@@ -53,7 +53,9 @@ pub(super) fn inner_address(address: &Address, what: &str) -> Result<ListenAddre
             path: path.clone(),
             mode: Some(0o660),
         }),
-        Address::Systemd(_) => Err(format!("a {what} listener is at unix:PATH or HOST:PORT")),
+        Address::Systemd(_) => Err(format!(
+            "a {what} listener cannot use systemd: write unix:PATH or HOST:PORT"
+        )),
     }
 }
 

@@ -68,17 +68,17 @@ impl Passed {
         match (sockets.is_empty(), name) {
             (false, _) => Ok(sockets),
             (true, Some(name)) if !self.sockets.is_empty() => Err(format!(
-                "systemd has passed no socket of the name `{name}`, but {}; FileDescriptorName= in the unit of a \
-                 socket is its name",
+                "systemd has passed no socket named `{name}`, only {}; FileDescriptorName= in a socket's unit \
+                 sets its name",
                 listed(self.sockets.iter().map(|socket| &socket.name))
             )),
             (true, _) => Err(match &self.meant_for {
                 Some(process) => format!(
-                    "the sockets of systemd are for the process {process} (LISTEN_PID), and this is {}: start \
+                    "systemd's sockets belong to process {process} (LISTEN_PID), and this is process {}: start \
                      polysock without a shell around it, or with exec",
                     process::id()
                 ),
-                None => "systemd has passed no sockets: have the unit of a socket start this, or give an address"
+                None => "systemd has passed no sockets: start polysock by a socket unit, or give an address"
                     .to_owned(),
             }),
         }
@@ -98,12 +98,12 @@ impl Passed {
         };
         let unfit = |problem: &dyn Display| {
             format!(
-                "the socket `{name}` that systemd has passed is of no use here: {problem}; its unit needs \
-                 ListenStream=, and no Accept="
+                "the socket `{name}` from systemd is unusable: {problem}; its unit needs ListenStream=, and \
+                 no Accept="
             )
         };
         let Some(descriptor) = descriptor else {
-            return Err(unfit(&"it is not one for streams"));
+            return Err(unfit(&"it is not a stream socket"));
         };
         let clone = descriptor.try_clone();
         let socket = clone.and_then(|socket| ListeningSocket::inherited(vec![socket]));

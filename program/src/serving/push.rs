@@ -75,8 +75,8 @@ pub(super) fn publishing(
         && is_open(tcp.ip())
     {
         return Err(format!(
-            "the publish listener on {address} needs a key, as it is not on this machine alone: add [publish] key \
-             or --grip-key, or listen on unix:PATH or 127.0.0.1"
+            "the publish listener on {address} is reachable from other machines and needs a key: add [publish] \
+             key or --grip-key, or listen on unix:PATH or 127.0.0.1"
         ));
     }
     let publisher = Publisher::new(channels.clone());

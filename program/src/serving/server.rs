@@ -283,8 +283,8 @@ impl Server {
         let taken = self.listeners.iter().filter_map(|bound| bound.passed);
         if let Some(names) = self.passed.others(&taken.collect::<Vec<_>>()) {
             warn!(
-                "no listener takes what systemd has passed as {names}: clients wait there; `systemd:` as an \
-                 address takes all of its sockets"
+                "no listener uses the sockets {names} from systemd: their clients wait in vain; the address \
+                 `systemd:` uses all sockets"
             );
         }
     }

@@ -104,7 +104,7 @@ fn store(session: &Session) -> Result<Box<dyn SessionStore>, String> {
             let files = Files::new(rest).map_err(|error| error.to_string())?;
             match fs::metadata(files.folder()) {
                 Ok(found) if found.is_dir() => {}
-                Ok(_) => return Err(format!("`{}` is no folder", files.folder().display())),
+                Ok(_) => return Err(format!("`{}` is not a folder", files.folder().display())),
                 Err(error) => return Err(format!("`{}`: {error}", files.folder().display())),
             }
             Ok(Box::new(match session.lifetime {
@@ -142,7 +142,7 @@ fn store(session: &Session) -> Result<Box<dyn SessionStore>, String> {
             let store = polysock_web::Postgres::new(url, table);
             Ok(Box::new(store.map_err(|error| error.to_string())?))
         }
-        _ => Err("nothing says where these sessions are kept".to_owned()),
+        _ => Err("the storage of these sessions is not configured".to_owned()),
     }
 }
 
@@ -172,7 +172,7 @@ fn secrets(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
         let told = |problem: &str| format!("{}: {problem}", file.display());
         let secret = fs::read(file).map_err(|error| told(&error.to_string()))?;
         match secret.trim_ascii_end() {
-            b"" => Err(told("the file has no secret in it")),
+            b"" => Err(told("the file contains no secret")),
             secret => Ok(secret.to_vec()),
         }
     });

@@ -149,7 +149,7 @@ fn counted_as(route: &Route) -> Arc<str> {
 fn files(folder: &Path, route: &Route) -> Result<Files, String> {
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => {}
-        Ok(_) => return Err(format!("`{}` is no folder", folder.display())),
+        Ok(_) => return Err(format!("`{}` is not a folder", folder.display())),
         Err(error) => return Err(format!("`{}`: {error}", folder.display())),
     }
     Ok(Files::new(folder).strip_prefix(&beginning(route)))
@@ -175,7 +175,7 @@ fn beginning(route: &Route) -> String {
 async fn no_websocket(handshake: Handshake) -> Result<(), BoxError> {
     handshake.reject(Rejection::new(
         404,
-        "there are files here, and no WebSocket",
+        "this path serves files, not WebSockets",
     ));
     Ok(())
 }

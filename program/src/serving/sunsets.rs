@@ -54,11 +54,11 @@ impl Sunsets {
     fn warn_of(&self, today: Date, tell: impl Fn(String)) {
         for Sunset { rule, until } in &self.0 {
             let left = (*until - today).whole_days();
-            let then = "whom it is for is refused from then on";
+            let then = "its clients are refused from then on";
             match left {
                 ..0 => tell(format!(
-                    "{rule} has ended on {until}: whom it is for is refused; take it out, or give it \
-                     another day"
+                    "{rule} ended on {until}: its clients are refused; remove it, or give it a later \
+                     date"
                 )),
                 0 => tell(format!("{rule} ends today, in UTC: {then}")),
                 1..=AHEAD => tell(format!(
@@ -124,7 +124,7 @@ mod tests {
             ),
             (
                 june(30).next_day().unwrap(),
-                "rule 1 of the policy of /old has ended on 2027-06-30: ",
+                "rule 1 of the policy of /old ended on 2027-06-30: ",
             ),
         ] {
             let warned = warned(today);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_day_is_told_once() {
+    async fn every_day_is_reported_once() {
         let began = Instant::now();
         let today = || {
             let days = (began.elapsed().as_secs() + 3 * 3600) / (24 * 3600);

@@ -27,7 +27,7 @@ impl Server {
         names.extend(self.names_beside());
         self.predecessor = Predecessor::find(path, &names).map_err(|error| {
             format!(
-                "the server at {} cannot be taken over from: {error}; end it before this one is started",
+                "cannot take over from the server at {}: {error}; stop it before starting this one",
                 path.display()
             )
         })?;
@@ -51,7 +51,8 @@ impl Server {
             return Ok(None);
         };
         let socket = ListeningSocket::inherited(sockets);
-        let problem = |error| format!("what the server before has passed on as {name}: {error}");
+        let problem =
+            |error| format!("the sockets passed on as {name} by the previous server: {error}");
         socket.map(Some).map_err(problem)
     }
 
@@ -108,7 +109,7 @@ impl Server {
         };
         let process = predecessor.process();
         if let Err(error) = predecessor.relieve() {
-            warn!("process {process}, which was there before, does not say that it ends: {error}");
+            warn!("process {process}, the previous server, does not confirm its end: {error}");
             return;
         }
         for bound in &self.listeners {
@@ -121,7 +122,7 @@ impl Server {
         if let Some(offer) = &mut self.offer {
             offer.socket().adopt();
         }
-        info!("process {process}, which was there before, has handed over to this one");
+        info!("took over from process {process}");
     }
 
     /// Waits for a server that wants to take over.
@@ -160,7 +161,7 @@ impl Server {
         let wanted = match sockets.and_then(|sockets| successor.give(offer, &sockets)) {
             Ok(wanted) => wanted,
             Err(error) => {
-                warn!("process {process} has not taken over: {error}");
+                warn!("the handover to process {process} failed: {error}");
                 return false;
             }
         };

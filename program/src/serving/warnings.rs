@@ -74,7 +74,7 @@ pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
         ("log.otlp", ours.log.otlp == theirs.log.otlp),
     ] {
         if !is_same {
-            warn!("`{key}` has changed, which takes a restart: it stays as it was");
+            warn!("`{key}` has changed; the change needs a restart and is not in force");
         }
     }
 }
@@ -95,7 +95,7 @@ pub(super) fn warn_of_old_tls(config: &Config) {
             .fold(tls.min_version, MinVersion::min);
         if oldest < MinVersion::Tls12 {
             warn!(
-                "TLS {} is spoken on {}: it protects from nobody who can change what passes",
+                "TLS {} is enabled on {}: it does not protect against attackers who can modify traffic",
                 oldest.as_str(),
                 listener.address
             );
@@ -117,8 +117,8 @@ pub(super) fn warn_of_any_origin<'a>(
     if !routes.is_empty() {
         warn!(
             ?routes,
-            "pages of any origin may connect on {address}, in the name of whoever has opened them: list those that \
-             may in `origins` (--origin), as \"same-origin\" or \"https://example.com\"; \"*\" is for any"
+            "web pages of any origin may connect on {address} on behalf of their users: list the allowed origins in \
+             `origins` (--origin), as \"same-origin\" or \"https://example.com\"; \"*\" allows any"
         );
     }
 }
@@ -135,7 +135,7 @@ pub(super) fn warn_of_useless_flash_policy(config: &Config, sites: &Sites) {
             .is_some_and(|domains| domains.is_empty())
     {
         warn!(
-            "the policy of Flash lets nobody in: no domain is in `origins` of every route; list it in each, as \
+            "the Flash socket policy allows no domain: none is in `origins` of every route; list it in each, as \
              \"http://example.com\""
         );
     }
@@ -183,8 +183,8 @@ fn warn_of_credentials(config: &Config, address: &ListenAddress) {
     if !routes.is_empty() {
         warn!(
             ?routes,
-            "passwords and tokens cross the network in plain text to {address}: speak TLS there (`tls`), or say with \
-             `secure` that a proxy in front does"
+            "passwords and tokens cross the network in plain text to {address}: enable TLS there (`tls`), or set \
+             `secure` if a proxy in front terminates TLS"
         );
     }
 }
@@ -212,15 +212,15 @@ fn warn_of_unmasked(config: &Config, address: &ListenAddress) {
     };
     if let Some(protocols) = unmasked(true) {
         warn!(
-            "clients of {protocols} do not mask, and are let in on {address} from everywhere without TLS: a page can \
-             write what it likes by them, and proxies on the way may keep that; list networks in `unmasked_from` \
-             (--unmasked-from)"
+            "clients of {protocols} do not mask their data, and are admitted on {address} from everywhere without TLS: \
+             web pages can put chosen bytes on the wire and poison caches of proxies; list networks in \
+             `unmasked_from` (--unmasked-from)"
         );
     }
     if let Some(protocols) = unmasked(false) {
         warn!(
-            "clients of {protocols} do not mask, and are let in on {address} with TLS, or from the networks of \
-             `unmasked_from` (--unmasked-from) alone: private ones, unless it says others"
+            "clients of {protocols} do not mask their data, and are admitted on {address} only with TLS or from the \
+             networks of `unmasked_from` (--unmasked-from), which are the private ones by default"
         );
     }
 }

@@ -9,8 +9,7 @@ use crate::beside::BesideListener;
 use crate::config::publish::PublishSection;
 use crate::config::route::Route;
 
-const ABSENT: &str =
-    "this program was built without web apps that push, which is its feature `grip`";
+const ABSENT: &str = "this program was built without its feature `grip`, for web apps that push";
 
 /// Refuses the target.
 ///

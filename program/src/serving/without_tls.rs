@@ -20,7 +20,7 @@ impl Acceptors {
         let mut listeners = config.listeners.iter();
         match listeners.find_map(|listener| listener.tls.as_ref()) {
             None => Ok(Self {}),
-            Some(_) => Err("this program was built without TLS, which is its feature `tls`".into()),
+            Some(_) => Err("this program was built without its feature `tls`".into()),
         }
     }
 

@@ -24,10 +24,7 @@ impl ZmqSockets {
     ) -> Result<Option<Self>, String> {
         match of.pull.is_empty() && of.sub.is_empty() {
             true => Ok(None),
-            false => Err(
-                "this program was built without publishing by ZeroMQ, which is its feature `zmq`"
-                    .to_owned(),
-            ),
+            false => Err("this program was built without its feature `zmq`".to_owned()),
         }
     }
 

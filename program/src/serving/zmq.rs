@@ -37,7 +37,7 @@ impl ZmqSockets {
         if of.pull.is_empty() && of.sub.is_empty() {
             return Ok(None);
         }
-        let problem = |error: io::Error| format!("the sockets of ZeroMQ: {error}");
+        let problem = |error: io::Error| format!("ZeroMQ: {error}");
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(problem)?;
         let context = runtime.enter();
@@ -53,7 +53,7 @@ impl ZmqSockets {
             });
             let bound =
                 bound.map_err(|error| format!("cannot bind {address} for ZeroMQ: {error}"))?;
-            info!("{kind} socket of ZeroMQ on {}", bound.endpoint());
+            info!("ZeroMQ {kind} socket on {}", bound.endpoint());
             sockets.push(bound);
             Ok::<_, String>(())
         };

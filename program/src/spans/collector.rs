@@ -63,7 +63,7 @@ impl Collector {
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let answer = timeout(PATIENCE, self.ask(request)).await;
-        let answer = answer.unwrap_or_else(|_| Err("it takes too long".into()));
+        let answer = answer.unwrap_or_else(|_| Err("no answer in time".into()));
         answer.inspect_err(|error| {
             let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
             *problem = Some(error.to_string());

@@ -157,7 +157,7 @@ impl Sending {
         match self.exporter.export(batch).await {
             Ok(()) => {
                 if take(&mut self.is_failing) {
-                    info!("spans are sent again");
+                    info!("sending of spans works again");
                     self.tell_losses();
                 }
                 let is_recent = |told: Instant| told.elapsed() < TELLING;

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_there_is_no_room_for_is_lost_and_counted() {
+    async fn spans_beyond_the_queue_are_dropped_and_counted() {
         let site = Site::new(async |handshake: Handshake| {
             handshake.reject(Rejection::new(404, "there is nothing"));
             Ok(())

@@ -6,7 +6,7 @@ use polysock::Registry;
 #[derive(Debug)]
 pub(crate) enum Spans {}
 
-const MISSING: &str = "leave it out: it needs a build with the feature `otlp`, which this is not";
+const MISSING: &str = "leave it out: it needs the feature `otlp`, which this build does not have";
 
 /// Returns an error: this build exports no spans.
 pub(crate) fn parse_collector(_: &str) -> Result<String, String> {

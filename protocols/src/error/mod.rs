@@ -179,7 +179,7 @@ pub enum Malformed {
     #[error("the first line is not HTTP/1.x")]
     FirstLine,
     /// The target is not of a form that a server of this kind accepts.
-    #[error("the target is no path")]
+    #[error("the target is not a path")]
     Target,
     /// The first line of a response has no status.
     #[error("the first line has no status")]
@@ -195,7 +195,7 @@ pub enum Malformed {
     FieldLine,
     /// The end of the body is ambiguous: two lengths, a length in addition to a transfer coding, a
     /// coding other than `chunked`, or a head in which a line ends with a bare LF.
-    #[error("where the body ends is in doubt")]
+    #[error("the end of the body is ambiguous")]
     Body,
     /// A value has a control character other than the tab.
     #[error("a control character in the value of a field")]
@@ -359,7 +359,7 @@ pub enum EncodeError {
     },
     /// A message that is sent in pieces has not ended. No other message may come between them (RFC
     /// 6455 §5.4), nor a close that would end the message (hixie).
-    #[error("the message before has not ended")]
+    #[error("the previous message has not ended")]
     Unfinished,
     /// The closing handshake has begun (RFC 6455 §5.5.1), or the connection has ended.
     #[error("the connection is closing")]

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_the_last_of_what_has_come_however_it_was_cut() {
+    fn keeps_the_last_bytes_however_they_were_cut() {
         let all: Vec<u8> = (0..5000_u32)
             .map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1])
             .collect();
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_no_more_than_has_come() {
+    fn reserves_no_more_than_was_received() {
         let mut history = History::new(15);
         history.extend(&[b'x'; 1024]);
         assert_eq!(history.held(), 1024);

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_an_offer_from_a_syntax_error() {
+    fn distinguishes_an_offer_from_a_syntax_error() {
         for good in [
             "",
             " ",

@@ -40,10 +40,10 @@ struct Extensions {
 #[non_exhaustive]
 pub enum ClientHelloError {
     /// The bytes break the format.
-    #[error("no beginning of TLS: {0}")]
+    #[error("not a TLS ClientHello: {0}")]
     Malformed(&'static str),
     /// The message is longer than any client's.
-    #[error("a beginning of TLS of more than {limit} bytes", limit = ClientHello::MAX)]
+    #[error("TLS ClientHello of more than {limit} bytes", limit = ClientHello::MAX)]
     TooLong,
 }
 
@@ -132,7 +132,7 @@ impl ClientHello {
         // ignored.
         while let Some((header, behind)) = src.split_at_checked(RECORD_HEADER) {
             let (_, len) = record(header)
-                .map_err(|_| ClientHelloError::Malformed("a record of another kind or length"))?;
+                .map_err(|_| ClientHelloError::Malformed("a record of a wrong type or length"))?;
             let fragment = behind.get(..usize::from(len)).unwrap_or(behind);
             message.extend_from_slice(fragment);
             if let Some(hello) = Self::of_message(&message)? {
@@ -166,7 +166,7 @@ impl ClientHello {
 
     fn of_sslv2(src: &[u8]) -> Result<Option<Self>, ClientHelloError> {
         if !begins_sslv2(src) {
-            return Err(ClientHelloError::Malformed("no record of a handshake"));
+            return Err(ClientHelloError::Malformed("not a handshake record"));
         }
         // With fewer bytes, it may still be another protocol.
         if src.len() < SSLV2_BEGINNING {
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_what_a_client_can_speak() {
+    fn reads_the_newest_version_of_a_client() {
         let versions = [6, 0x7a, 0x7a, 3, 4, 3, 3];
         let grease_only = [2, 0x7a, 0x7a];
         let signatures = [0, 2, 4, 3];
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn it_may_come_in_records_and_segments_of_any_length() {
+    fn a_client_hello_is_read_from_records_and_segments_of_any_length() {
         let message = message(0x0303, &[0xc02f], &[(0, &[0; 300]), (13, &[0, 2, 4, 3])]);
         let expected = read(&records(&message, 9999));
         for len in [1, 2, 3, 4, 5, 100, 299] {
@@ -372,14 +372,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_told_at_once() {
+    fn bytes_that_are_no_client_hello_are_refused_immediately() {
         let whole = records(&message(0x0303, &[0xc02f], &[(13, &[0, 2, 4, 3])]), 9999);
         let with = |at: usize, byte| {
             let mut bytes = whole.clone();
             bytes[at] = byte;
             bytes
         };
-        let other_record = ClientHelloError::Malformed("a record of another kind or length");
+        let other_record = ClientHelloError::Malformed("a record of a wrong type or length");
         let field = ClientHelloError::Malformed("a field is longer than its message");
         for (bytes, expected) in [
             (with(1, 2), other_record),
@@ -398,15 +398,15 @@ mod tests {
             (with(45, 3), field),
             (
                 b"\x80\0\0\0".to_vec(),
-                ClientHelloError::Malformed("no record of a handshake"),
+                ClientHelloError::Malformed("not a handshake record"),
             ),
             (
                 b"GET / HTTP/1.1".to_vec(),
-                ClientHelloError::Malformed("no record of a handshake"),
+                ClientHelloError::Malformed("not a handshake record"),
             ),
             (
                 b"\x80\x2b\x01\0\x02".to_vec(),
-                ClientHelloError::Malformed("no record of a handshake"),
+                ClientHelloError::Malformed("not a handshake record"),
             ),
             (
                 b"\x16\x03\x01\0\x01\x01".repeat(3000),

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_a_connection_by_its_first_bytes() {
+    fn the_first_bytes_identify_the_kind_of_connection() {
         for (bytes, expected) in [
             (&b""[..], FirstBytes::TooFew),
             (b"\r", FirstBytes::TooFew),

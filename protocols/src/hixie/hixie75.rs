@@ -83,7 +83,7 @@ impl Protocol for Hixie75 {
                 || name.eq_ignore_ascii_case(b"websocket-location")
         });
         if later {
-            Match::No("it has a field that later protocols brought")
+            Match::No("it has a field of a later protocol")
         } else {
             Match::Yes
         }

@@ -45,7 +45,7 @@ impl ServerHandshake {
             (Some(why), _) => Match::No(why),
             (None, None) => Match::No("it has no Sec-WebSocket-Draft"),
             (None, Some(value)) if value == draft.as_bytes() => Match::Yes,
-            (None, Some(_)) => Match::No("its Sec-WebSocket-Draft is another"),
+            (None, Some(_)) => Match::No("its Sec-WebSocket-Draft is a different one"),
         }
     }
 
@@ -199,7 +199,7 @@ pub(super) fn lacks(head: &Head) -> Option<&'static str> {
     if !head.has("sec-websocket-key1") || !head.has("sec-websocket-key2") {
         Some("it lacks Sec-WebSocket-Key1 or -Key2")
     } else if head.has("sec-websocket-key") || head.has("sec-websocket-version") {
-        Some("it has a Sec-WebSocket-Key or -Version, which later protocols brought")
+        Some("it has a Sec-WebSocket-Key or -Version, fields of later protocols")
     } else {
         None
     }

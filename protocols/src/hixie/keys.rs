@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_drawn_key_has_the_number_it_hides() {
+    fn every_generated_key_decodes_to_its_number() {
         fn entropy(bytes: &mut [u8]) {
             use std::sync::atomic::{AtomicU32, Ordering};
             static STATE: AtomicU32 = AtomicU32::new(1);

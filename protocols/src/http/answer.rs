@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folded_line_goes_on_with_a_space() {
+    fn a_folded_line_is_joined_with_a_space() {
         let folded = "HTTP/1.1 101 Fine\r\nA: b\r\n c\r\n\t d\r\nE:\n f\r\nG: h\r\n\r\n";
         let head = read(folded).unwrap().unwrap();
         let words = |name| {

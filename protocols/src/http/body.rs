@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_end_of_a_body_however_it_comes() {
+    fn finds_the_end_of_a_body_however_it_is_cut() {
         const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
         for (fields, body, expected) in [
             ("", "GET", Some(0)),

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn is_put_down_with_a_host_and_one_field_of_cookies() {
+    fn a_head_has_one_host_and_one_cookie_field() {
         let head = connect(
             Some("a.example"),
             "/chat?x",
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_could_be_read_as_something_else() {
+    fn refuses_invalid_or_conflicting_pseudo_fields() {
         let long = "x".repeat(201);
         let malformed = |what| Some(HeadError::Malformed(what).into());
         for (authority, path, fields, error) in [

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_on_all_but_the_fields_of_one_side() {
+    fn passes_on_end_to_end_fields_only() {
         let request = "GET / HTTP/1.1\r\n\
             Host: a\r\n\
             Cookie: a=1\r\n\

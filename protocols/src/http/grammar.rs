@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_a_token() {
+    fn recognises_a_token() {
         for token in ["chat", "v1.ocpp", "a!#$%&'*+-.^_`|~9"] {
             assert!(is_token(token), "{token}");
         }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_field() {
+    fn names_the_error_of_a_malformed_field() {
         for (line, expected) in [
             (" b\r\n", Malformed::Folded),
             ("a : b\r\n", Malformed::SpaceBeforeColon),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_a_host() {
+    fn recognises_a_host() {
         for good in [
             "a",
             "a.b:80",

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn all_but_the_host_stays() {
+    fn replacing_the_host_keeps_the_rest_of_the_head() {
         let text = "GET /a HTTP/1.1\r\nA: b\r\nhost:  short:1 \r\nC: d\r\nE:\r\n\r\n";
         for host in ["a", "short:1", "a.long.host.example:8443", "[::1]:80"] {
             let changed = head(text).with_host(host).unwrap();

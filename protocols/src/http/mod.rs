@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_of_a_bare_lf_wherever_it_is() {
+    fn detects_a_bare_lf_in_any_line() {
         let lines = ["GET / HTTP/1.1", "A: b", "C: d", ""];
         assert!(
             !parse(&lines.map(|line| format!("{line}\r\n")).concat())

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_end_however_the_bytes_come() {
+    fn finds_the_end_of_a_head_however_it_is_cut() {
         let limits = HeadLimits::default();
         for text in ["GET / HTTP/1.1\r\nA: b\r\n\r\n", "GET / HTTP/1.1\nA: b\n\n"] {
             let mut scanner = HeadScanner::default();

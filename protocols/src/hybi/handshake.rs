@@ -67,7 +67,7 @@ impl Protocol for Hybi {
                     (None, _) => Match::No("it has no Sec-WebSocket-Version"),
                     (Some(_), Some(_)) => Match::No("its Sec-WebSocket-Version is repeated"),
                     (Some(value), None) if is_number(value, version) => Match::Yes,
-                    (Some(_), None) => Match::No("its Sec-WebSocket-Version is another"),
+                    (Some(_), None) => Match::No("its Sec-WebSocket-Version is a different one"),
                 }
             }
         }

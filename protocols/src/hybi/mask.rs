@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_cut_gives_the_same_bytes() {
+    fn masking_in_two_parts_equals_masking_whole() {
         let plain: Vec<u8> = (0..200).collect();
         for mask in [Mask::Four([1, 2, 3, 4]), Mask::of_frame([9; 4], &[7; 20])] {
             let mut whole = plain.clone();

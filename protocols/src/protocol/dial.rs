@@ -96,7 +96,7 @@ pub trait Dialer: fmt::Debug + Send {
 #[non_exhaustive]
 pub enum DialError {
     /// The protocol cannot express a part of the request.
-    #[error("cannot be asked for in this protocol: {0}")]
+    #[error("this protocol cannot request {0}")]
     Unsupported(&'static str),
     /// The server refused: its status is not 101 (RFC 6455 §4.1). The head may be forwarded to a
     /// client. The body is still in the buffer.

@@ -154,7 +154,7 @@ mod tests {
     use crate::registry::find_protocol;
 
     #[test]
-    fn a_packed_request_is_the_same() {
+    fn a_packed_request_is_restored_unchanged() {
         let limits = HeadLimits::default();
         let text = b"GET /a?b=c HTTP/1.1\r\nHost: example.com\nOrigin:  http://example.com \r\nCookie: a=1\r\nX:\r\n\r\n";
         let upgrade = Head::parse(text, text.len(), &limits).unwrap();

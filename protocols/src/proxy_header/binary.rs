@@ -47,7 +47,7 @@ pub(super) fn read(src: &mut BytesMut) -> Result<Option<ProxyHeader>, ProxyHeade
         && !matches!(*version, LOCAL | PROXY)
     {
         return Err(ProxyHeaderError::Malformed(
-            "its version or its command is none that is known",
+            "its version or command is unknown",
         ));
     }
     let Ok((_, (command, family, len))) = fixed(src) else {
@@ -89,7 +89,7 @@ fn read_block(family: u8, block: &[u8]) -> Result<ProxyHeader, ProxyHeaderError>
         UNIX_STREAM => unix,
         _ => {
             return Err(ProxyHeaderError::Malformed(
-                "its family is none of a byte stream",
+                "its family is not one of a byte stream",
             ));
         }
     };

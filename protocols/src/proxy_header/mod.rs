@@ -65,7 +65,7 @@ pub enum ProxyHeaderError {
     #[error("the connection does not begin with a PROXY header")]
     Missing,
     /// The header is invalid.
-    #[error("the PROXY header is broken: {0}")]
+    #[error("the PROXY header is malformed: {0}")]
     Malformed(&'static str),
     /// The header announces more than the limit.
     #[error("the PROXY header of {len} bytes is over the limit of {limit}")]

@@ -20,7 +20,7 @@ const BEGINNING: &[u8] = b"PROXY ";
 const MAX_LINE: usize = 107;
 
 const MALFORMED: ProxyHeaderError = ProxyHeaderError::Malformed(
-    "a line says PROXY, the family, two addresses and two ports, with one space between them",
+    "its line is not PROXY, the family, two addresses and two ports, separated by one space each",
 );
 
 pub(super) fn read(src: &mut BytesMut) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
@@ -38,9 +38,11 @@ pub(super) fn read(src: &mut BytesMut) -> Result<Option<ProxyHeader>, ProxyHeade
     };
     let line = window.get(..end).unwrap_or_default();
     let line = line.strip_suffix(b"\r");
-    let line = line.ok_or(ProxyHeaderError::Malformed("its line ends with LF alone"))?;
+    let line = line.ok_or(ProxyHeaderError::Malformed(
+        "its line ends with LF instead of CRLF",
+    ))?;
     if line.contains(&b'\r') {
-        return Err(ProxyHeaderError::Malformed("its line has a CR"));
+        return Err(ProxyHeaderError::Malformed("its line contains a CR"));
     }
     let ends = ends(line)?;
     src.advance(end.saturating_add(1));

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn long_messages_come_in_pieces_that_cut_no_character_and_no_line_end() {
+    fn long_messages_are_split_outside_of_characters_and_line_ends() {
         let long = "ü€😀\r".repeat(10_000);
         for bytes in [1, 7, 1000, WHOLE, WHOLE + 1, 100_000] {
             let line = format!("{long}\r\nb\n");
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_written_once_its_frame_is_known() {
+    fn a_message_is_written_when_its_length_is_known() {
         for (framing, expected) in [
             (Framing::Line, &b"ab\nc\n\n"[..]),
             (Framing::Nul, b"ab\0c\0\0"),
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_may_be_told_is_not_sent() {
+    fn a_message_longer_than_the_length_field_allows_is_not_sent() {
         let mut codec = Framing::Length.codec(Kind::Text, 3);
         let mut dst = WriteBuf::new();
         let piece = |end| {
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_announced_can_be_refused_before_it_comes() {
+    fn an_announced_length_is_known_before_the_payload_arrives() {
         let mut codec = Framing::Length.codec(Kind::Text, u64::MAX);
         let mut src = BytesMut::from(&b"\xff\xff\xff\xffab"[..]);
         assert_eq!(codec.decode(&mut src), Ok(None));
@@ -377,7 +377,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_in_any_chunks_are_the_same_text(
+        fn any_chunking_yields_the_same_messages(
             bytes in proptest::collection::vec(any::<u8>(), 0..64),
             repeat in 1_usize..2000,
             chunk in 1_usize..40_000,

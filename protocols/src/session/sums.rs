@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_of_the_first_class_that_has_room_for_it() {
+    fn a_message_counts_in_the_smallest_size_class_that_holds_it() {
         for len in [0, 1, SHORT] {
             assert_eq!(size(len), None, "{len}");
         }

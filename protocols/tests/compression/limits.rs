@@ -28,7 +28,7 @@ fn bomb(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn inflates_in_pieces_however_much_there_is() {
+fn inflates_a_large_message_in_pieces() {
     const LEN: usize = 256 << 20;
     let bomb = bomb(LEN);
     assert!(bomb.len() < LEN / 1000);
@@ -55,7 +55,7 @@ fn inflates_in_pieces_however_much_there_is() {
 }
 
 #[test]
-fn counts_what_comes_out_against_the_limit() {
+fn counts_inflated_bytes_against_the_limit() {
     let bomb = bomb(64 << 20);
     for extension in [MESSAGE, FRAME] {
         for (max_message, passes) in [(64 << 20, true), ((64 << 20) - 1, false), (1000, false)] {

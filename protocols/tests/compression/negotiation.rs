@@ -12,7 +12,7 @@ fn assert_answers(ours: Compression, fields: &str, answer: Option<&str>) {
 }
 
 #[test]
-fn answers_the_first_offer_that_makes_sense() {
+fn answers_the_first_valid_offer() {
     for (offer, answer) in [
         ("permessage-deflate", "permessage-deflate"),
         (
@@ -83,7 +83,7 @@ fn answers_the_first_offer_that_makes_sense() {
 }
 
 #[test]
-fn declines_what_makes_no_sense() {
+fn declines_invalid_offers() {
     for offer in [
         "",
         "deflate-stream",
@@ -115,7 +115,7 @@ fn declines_what_makes_no_sense() {
 }
 
 #[test]
-fn answers_with_what_it_wants_itself() {
+fn the_answer_contains_the_parameters_of_the_server() {
     let narrow = Compression {
         outgoing: Window {
             max_bits: 12,
@@ -154,7 +154,7 @@ fn answers_with_what_it_wants_itself() {
 }
 
 #[test]
-fn is_spoken_since_hybi_07_and_where_it_is_wanted() {
+fn compression_is_negotiated_since_hybi_07_if_enabled() {
     let field = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     for (version, answers) in [(4, false), (6, false), (7, true), (8, true), (13, true)] {
         let (_, head) = serve(request(version, field), &compressing(eager())).unwrap();
@@ -201,7 +201,7 @@ fn dial(ours: Option<Compression>, answer: &str) -> Result<Box<dyn Codec>, DialE
 }
 
 #[test]
-fn offers_what_it_wants() {
+fn the_offer_contains_the_parameters_of_the_client() {
     let offered = |ours| {
         let context = compressing(ours);
         let mut dialer = protocol("rfc6455")

@@ -33,7 +33,7 @@ proptest! {
 
     /// Each end reads what the other sends, with any settings and however it is cut.
     #[test]
-    fn what_is_sent_is_read(
+    fn compressed_messages_are_read_as_sent(
         extension in select(&[MESSAGE, FRAME][..]),
         (server, client) in (compression(), compression()),
         to_client in any::<bool>(),
@@ -53,7 +53,7 @@ proptest! {
 
     /// Mutated data is read alike however it is cut, and causes no panic.
     #[test]
-    fn what_is_broken_is_read_alike(
+    fn mutated_frames_decode_alike_however_they_are_cut(
         extension in select(&[MESSAGE, FRAME][..]),
         compression in compression(),
         (sent, _) in sends(),
@@ -74,7 +74,7 @@ proptest! {
 
     /// Bytes that are not DEFLATE.
     #[test]
-    fn what_is_garbage_is_read_alike(
+    fn invalid_deflate_data_decodes_alike_however_it_is_cut(
         extension in select(&[MESSAGE, FRAME][..]),
         garbage in proptest::collection::vec(any::<u8>(), 0..300),
         sizes in chunks(),

@@ -103,7 +103,7 @@ fn refuses_reserved_bits_without_a_meaning() {
 }
 
 #[test]
-fn refuses_what_is_no_deflate() {
+fn refuses_invalid_deflate_data() {
     let error = ProtocolError::Deflate;
     assert_eq!(error.close_code(), CloseCode::INVALID_DATA);
     for (extension, digits) in [

@@ -35,7 +35,7 @@ fn writes_the_published_messages() {
 }
 
 #[test]
-fn leaves_alone_what_does_not_shrink_or_is_short() {
+fn sends_short_or_incompressible_messages_uncompressed() {
     for extension in [MESSAGE, FRAME] {
         let (mut server, _) = joined(extension, by_itself(), by_itself());
         assert_eq!(encode(&mut *server, &[text("Hello")])[0], 0x81);
@@ -60,7 +60,7 @@ fn leaves_alone_what_does_not_shrink_or_is_short() {
 }
 
 #[test]
-fn looks_no_further_back_than_was_agreed() {
+fn the_compressor_respects_the_agreed_window() {
     for bits in 8..=15usize {
         for (extension, offer) in [
             (MESSAGE, format!("{MESSAGE}; server_max_window_bits={bits}")),
@@ -93,7 +93,7 @@ fn looks_no_further_back_than_was_agreed() {
 }
 
 #[test]
-fn is_compressed_once_for_all_that_compress_alike() {
+fn a_shared_message_is_compressed_once_for_equal_settings() {
     let message = SharedMessage::new(Message::text("x".repeat(500_000)));
     let noise = SharedMessage::new(Message::binary(noise(5000)));
     let other = Compression {

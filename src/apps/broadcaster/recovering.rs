@@ -27,7 +27,7 @@ pub(super) fn wanted(request: &Request) -> Option<Result<Option<Position>, Rejec
     Some(at.map(Some).map_err(|error| {
         Rejection::new(
             400,
-            format_args!("the parameter `at` of the address is none: {error}"),
+            format_args!("the parameter `at` of the URL is not valid: {error}"),
         )
     }))
 }

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_flat_and_hold_nothing_that_does_nothing() {
+    fn lists_are_flattened_and_empty_commands_removed() {
         let ann = Client::unconnected();
         let hello = || Command::send(&ann, "hello");
         let bye = || Command::close(&ann, CloseCode::NORMAL);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_equal_where_the_same_is_done_to_the_same_client() {
+    fn commands_with_the_same_effect_on_the_same_client_are_equal() {
         let (ann, bob) = (Client::unconnected(), Client::unconnected());
         assert_eq!(Command::send(&ann, "a"), Command::send(&ann.clone(), "a"));
         for other in [

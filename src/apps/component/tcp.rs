@@ -157,13 +157,13 @@ impl<C: Component> Tcp<C> {
             let (stream, address) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    warn!(%error, "nobody can be accepted");
+                    warn!(%error, "cannot accept connections");
                     sleep(PAUSE).await;
                     continue;
                 }
             };
             if let Err(error) = stream.set_nodelay(true) {
-                debug!(%error, "the kernel waits with what is short");
+                debug!(%error, "TCP_NODELAY cannot be set");
             }
             let peer = Peer {
                 address: Some(address),

@@ -95,8 +95,7 @@ impl<C: Component> Ws<C> {
         match agreed.next() {
             None if self.component.requires_subprotocol() => {
                 let names = spoken.join(", ");
-                let reason =
-                    format_args!("what is spoken here is {names}: offer it as a subprotocol");
+                let reason = format_args!("a subprotocol is required: offer {names}");
                 Err(Rejection::new(400, reason))
             }
             agreed => Ok(agreed.cloned()),

@@ -97,7 +97,7 @@ fn piece(file: &File, next: u64, end: u64) -> io::Result<Bytes> {
             Ok(0) => {
                 return Err(io::Error::new(
                     ErrorKind::UnexpectedEof,
-                    "the file got shorter",
+                    "the file was truncated",
                 ));
             }
             Ok(count) => filled += count,

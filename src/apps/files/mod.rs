@@ -109,7 +109,10 @@ impl Service for Files {
         Box::pin(async move {
             let answered = tokio::task::spawn_blocking(move || files.answer(&asked)).await;
             answered.unwrap_or_else(|_| {
-                text(StatusCode::SERVICE_UNAVAILABLE, "the server shuts down\n")
+                text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the server is shutting down\n",
+                )
             })
         })
     }
@@ -198,7 +201,7 @@ fn moved(asked: &RequestParts) -> Response<Body> {
     let name = asked.path.rsplit('/').next().unwrap_or_default();
     let query = asked.query.as_deref();
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
-    let mut response = text(StatusCode::MOVED_PERMANENTLY, "it is a folder\n");
+    let mut response = text(StatusCode::MOVED_PERMANENTLY, "this is a folder\n");
     put(
         response.headers_mut(),
         LOCATION,

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_single_range_is_a_part_and_what_is_no_range_is_ignored() {
+    fn a_single_range_is_a_part_and_an_invalid_one_is_ignored() {
         let part = |start, end| Ranged::Part(Range { start, end });
         for (value, expected) in [
             ("bytes=0-0", part(0, 1)),

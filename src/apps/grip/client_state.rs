@@ -61,10 +61,10 @@ impl ClientState {
     pub(super) fn events(&mut self, answer: Response<Bytes>) -> Result<Vec<Event>, &'static str> {
         let (head, body) = answer.into_parts();
         if head.status != StatusCode::OK {
-            return Err("its answer to events has another status than 200");
+            return Err("the status of its answer to events is not 200");
         }
         self.origin.note(&head.headers);
-        events::read(body).map_err(|_| "its answer is no events")
+        events::read(body).map_err(|_| "its answer does not contain valid events")
     }
 
     /// Executes the actions in events.
@@ -75,7 +75,7 @@ impl ClientState {
                 Event::Text(content) => match self.origin.said(&content) {
                     Recipient::Client(text) => match ByteString::try_from(text) {
                         Ok(text) => self.send(Message::Text(text)),
-                        Err(_) => return wrong("a text of it is not UTF-8"),
+                        Err(_) => return wrong("a text in its answer is not UTF-8"),
                     },
                     Recipient::Gateway(control) => self.control(&control),
                     Recipient::Nobody => {}
@@ -93,7 +93,7 @@ impl ClientState {
                     return Ok(());
                 }
                 Event::Disconnect => return Err(Cut(None)),
-                Event::Open => return wrong("it opens what is open"),
+                Event::Open => return wrong("its answer opens a connection that is open"),
             }
         }
         Ok(())

@@ -51,7 +51,7 @@ impl Control {
     /// Reads the text after `c:`.
     pub(super) fn read(text: &[u8]) -> Result<Self, Ignored> {
         let fields: Map<String, Value> =
-            serde_json::from_slice(text).map_err(|_| Ignored("it is no JSON object"))?;
+            serde_json::from_slice(text).map_err(|_| Ignored("it is not a JSON object"))?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let owned = |name: &str| text(name).map(str::to_owned);
         let channel = || {
@@ -90,7 +90,7 @@ impl KeepAlive {
             (None, Some(content)) => {
                 let decoded = STANDARD.decode(content);
                 decoded
-                    .map_err(|_| Ignored("its content-bin is no base64"))?
+                    .map_err(|_| Ignored("its content-bin is not base64"))?
                     .into()
             }
             (None, None) => return Ok(None),
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_read_and_what_is_not_is_told() {
+    fn valid_control_messages_are_read_and_others_are_errors() {
         let subscribe = |skips_self| Control::Subscribe {
             channel: "news".into(),
             skips_self,
@@ -164,8 +164,8 @@ mod tests {
                 Err(Ignored("its channel is missing")),
             ),
             (r#"{"type":"jump"}"#, Err(Ignored("its type is unknown"))),
-            ("[]", Err(Ignored("it is no JSON object"))),
-            ("", Err(Ignored("it is no JSON object"))),
+            ("[]", Err(Ignored("it is not a JSON object"))),
+            ("", Err(Ignored("it is not a JSON object"))),
         ] {
             assert_eq!(Control::read(text.as_bytes()), read, "{text}");
         }

@@ -29,15 +29,15 @@ pub(super) enum Event {
 /// The reason why a body does not consist of events.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(super) enum EventsError {
-    #[error("a line without its end")]
+    #[error("a line has no end")]
     Line,
-    #[error("an event of an unknown type")]
+    #[error("an event has an unknown type")]
     Type,
-    #[error("a size that is no hexadecimal number")]
+    #[error("a size is not a hexadecimal number")]
     Size,
-    #[error("content that is shorter than its size says, or has no line end behind it")]
+    #[error("a content is shorter than its size, or has no line end after it")]
     Content,
-    #[error("a close of one byte, or whose reason is no text")]
+    #[error("a close has one byte, or its reason is not UTF-8")]
     Close,
 }
 
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(events in prop::collection::vec(any_event(), 0..10)) {
+        fn written_events_are_read_back(events in prop::collection::vec(any_event(), 0..10)) {
             prop_assert_eq!(read(written(&events)), Ok(events));
         }
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wire_is_as_pushpin_has_it() {
+    fn events_are_encoded_as_in_pushpin() {
         let hello = Event::Text(Bytes::from("hello"));
         assert_eq!(written(std::slice::from_ref(&hello)), "TEXT 5\r\nhello\r\n");
         assert_eq!(written(&[Event::Open]), "OPEN\r\n");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn malformed_events_are_errors() {
         for (body, error) in [
             ("OPEN", EventsError::Line),
             ("\r\n", EventsError::Type),

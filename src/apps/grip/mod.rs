@@ -138,7 +138,7 @@ impl Grip {
         let post = mailboxes(self.queue);
         let mut client_state = ClientState::new(post.mailbox(), origin, self.channels);
         if let Err(Cut(error)) = client_state.act(answer) {
-            handshake.reject(Rejection::new(502, "the web app lets nobody in"));
+            handshake.reject(Rejection::new(502, "the web app's answer is not valid"));
             return error.map_or(Ok(None), |error| Err(error.into()));
         }
         let accept = Accept {

@@ -115,16 +115,17 @@ impl Origin {
             return Err(Box::new((refusal(&head, body), None)));
         }
         let bad = |problem: &'static str| {
-            let rejection = Rejection::new(502, "the web app's answer makes no sense");
+            let rejection = Rejection::new(502, "the web app's answer is not valid");
             Box::new((
                 rejection.because(problem),
                 Some(UpstreamError::BadAnswer(problem)),
             ))
         };
-        let events = events::read(body).map_err(|_| bad("its answer to OPEN is no events"))?;
+        let events = events::read(body)
+            .map_err(|_| bad("its answer to OPEN does not contain valid events"))?;
         let mut events = events.into_iter();
         if events.next() != Some(Event::Open) {
-            return Err(bad("its answer to OPEN begins with something else"));
+            return Err(bad("its answer to OPEN does not begin with OPEN"));
         }
         self.note(&head.headers);
         self.prefix = prefix(&head.headers);
@@ -283,7 +284,7 @@ async fn read(answer: Response<Body>) -> Answer {
 fn problem(error: &BoxError) -> &'static str {
     match error.downcast_ref::<LengthLimitError>() {
         Some(_) => "its answer is longer than 1,000,000 bytes",
-        None => "its answer has no end",
+        None => "its answer is incomplete",
     }
 }
 
@@ -367,7 +368,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_for_the_client_has_its_prefix() {
+    fn the_grip_extension_sets_the_message_prefix() {
         let prefix_of = |value: &'static str| {
             let mut headers = HeaderMap::new();
             let name = HeaderName::from_static("sec-websocket-extensions");

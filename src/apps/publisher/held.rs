@@ -41,16 +41,16 @@ pub(in crate::apps) fn answer(format: &Map<String, Value>) -> Result<HeldAnswer,
             let code = code.as_u64().and_then(|code| u16::try_from(code).ok());
             let code = code.and_then(|code| StatusCode::from_u16(code).ok());
             let code = code.filter(|code| !code.is_informational());
-            code.ok_or(Format("code is no status of an answer"))?
+            code.ok_or(Format("code is not a status of an answer"))?
         }
     };
-    let reason = text(format, "reason", Format("reason is no string"))?;
+    let reason = text(format, "reason", Format("reason is not a string"))?;
     let reason = reason.filter(|reason| !reason.is_empty());
     if reason.is_some_and(|reason| ReasonPhrase::try_from(reason.as_bytes()).is_err()) {
-        return Err(Format("reason has what no reason may have"));
+        return Err(Format("reason has an invalid character"));
     }
     if format.contains_key("body-patch") {
-        return Err(Format("body-patch is not spoken here"));
+        return Err(Format("body-patch is not supported"));
     }
     let body = content(format, "body", "body-bin")?;
     Ok(HeldAnswer {
@@ -72,7 +72,9 @@ fn fields(format: &Map<String, Value>) -> Result<Vec<(String, String)>, ItemsErr
         Some(Value::Array(fields)) => {
             let pair = |pair: &Value| match pair.as_array().map(Vec::as_slice) {
                 Some([Value::String(name), value]) => field(name, value),
-                _ => Err(Format("headers has an element that is no name and value")),
+                _ => Err(Format(
+                    "headers has an element that is not a name and a value",
+                )),
             };
             fields.iter().map(pair).collect()
         }
@@ -82,10 +84,10 @@ fn fields(format: &Map<String, Value>) -> Result<Vec<(String, String)>, ItemsErr
 
 fn field(name: &str, value: &Value) -> Result<(String, String), ItemsError> {
     let value = value.as_str();
-    let value = value.ok_or(Format("headers has a value that is no string"))?;
+    let value = value.ok_or(Format("headers has a value that is not a string"))?;
     match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
         (Ok(_), Ok(_)) => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(Format("headers has what is no field")),
+        _ => Err(Format("headers has an invalid field")),
     }
 }
 
@@ -95,10 +97,16 @@ fn content(
     name: &str,
     encoded: &str,
 ) -> Result<Option<Bytes>, ItemsError> {
-    let encoded = text(format, encoded, Format("what is to be base64 is no string"))?;
-    let content = text(format, name, Format("a content or body is no string"))?;
+    let encoded = text(
+        format,
+        encoded,
+        Format("content-bin or body-bin is not a string"),
+    )?;
+    let content = text(format, name, Format("content or body is not a string"))?;
     match (encoded, content) {
-        (Some(encoded), _) => bytes(encoded, Format("what is to be base64 is none")).map(Some),
+        (Some(encoded), _) => {
+            bytes(encoded, Format("content-bin or body-bin is not base64")).map(Some)
+        }
         (None, content) => Ok(content.map(|content| Bytes::copy_from_slice(content.as_bytes()))),
     }
 }
@@ -117,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stream_gets_is_read() {
+    fn formats_for_streams_are_read() {
         let content = |bytes: &'static [u8]| Ok(StreamPush::Content(Bytes::from_static(bytes)));
         for (format, expected) in [
             (json!({ "content": "hé\n" }), content("hé\n".as_bytes())),
@@ -146,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_answer_is_is_read() {
+    fn formats_for_responses_are_read() {
         let answer =
             |status, reason: Option<&str>, fields: &[(&str, &str)], body: &'static [u8]| {
                 let owned =

@@ -24,19 +24,19 @@ const FORMATS: [&str; 3] = ["ws-message", "http-stream", "http-response"];
 pub(super) fn read(body: &[u8]) -> Result<Vec<Item>, ItemsError> {
     let body: Value = serde_json::from_slice(body).map_err(|_| ItemsError::Json)?;
     let items = body.get("items").and_then(Value::as_array);
-    let items = items.ok_or(Format(
-        "the body is no object with items, which are an array",
-    ))?;
+    let items = items.ok_or(Format("the body is not an object with an array `items`"))?;
     items.iter().map(item).collect()
 }
 
 /// Reads one item.
 pub(super) fn item(item: &Value) -> Result<Item, ItemsError> {
-    let item = item.as_object().ok_or(Format("an item is no object"))?;
-    let channel = text(item, "channel", Format("channel is no string"))?;
+    let item = item.as_object().ok_or(Format("an item is not an object"))?;
+    let channel = text(item, "channel", Format("channel is not a string"))?;
     let channel = channel.filter(|channel| !channel.is_empty());
     let formats = match item.get("formats") {
-        Some(formats) => formats.as_object().ok_or(Format("formats is no object"))?,
+        Some(formats) => formats
+            .as_object()
+            .ok_or(Format("formats is not an object"))?,
         None => item,
     };
     let has_formats = match item.contains_key("formats") {
@@ -50,9 +50,9 @@ pub(super) fn item(item: &Value) -> Result<Item, ItemsError> {
         Some(format) => format.as_object().map(Some).ok_or(error),
         None => Ok(None),
     };
-    let push = format("ws-message", Format("ws-message is no object"))?.map(push);
-    let stream = format("http-stream", Format("http-stream is no object"))?.map(held::stream);
-    let response = format("http-response", Format("http-response is no object"))?;
+    let push = format("ws-message", Format("ws-message is not an object"))?.map(push);
+    let stream = format("http-stream", Format("http-stream is not an object"))?.map(held::stream);
+    let response = format("http-response", Format("http-response is not an object"))?;
     let response = response.map(held::response);
     let sender = item.get("meta").and_then(|meta| meta.get("sender"));
     let sender = sender.and_then(Value::as_str);
@@ -64,8 +64,8 @@ pub(super) fn item(item: &Value) -> Result<Item, ItemsError> {
                 stream: stream.transpose()?,
                 response: response.transpose()?.flatten(),
             },
-            id: text(item, "id", Format("id is no string"))?.map(str::to_owned),
-            prev_id: text(item, "prev-id", Format("prev-id is no string"))?.map(str::to_owned),
+            id: text(item, "id", Format("id is not a string"))?.map(str::to_owned),
+            prev_id: text(item, "prev-id", Format("prev-id is not a string"))?.map(str::to_owned),
             sender: sender.map(str::to_owned),
             audience: Audience::default(),
         },
@@ -74,22 +74,22 @@ pub(super) fn item(item: &Value) -> Result<Item, ItemsError> {
 
 /// Reads a `ws-message`.
 fn push(format: &Map<String, Value>) -> Result<Push, ItemsError> {
-    let kind = text(format, "type", Format("type is no string"))?;
+    let kind = text(format, "type", Format("type is not a string"))?;
     match Action::of(format)? {
         Action::Send => {}
         Action::Close => return close(format),
         // A hint asks clients to look for missed messages; WebSockets have no equivalent.
         Action::Hint => return Ok(Push::Nothing),
     }
-    let content = text(format, "content", Format("content is no string"))?;
-    let encoded = text(format, "content-bin", Format("content-bin is no string"))?;
+    let content = text(format, "content", Format("content is not a string"))?;
+    let encoded = text(format, "content-bin", Format("content-bin is not a string"))?;
     let content = match (content, encoded) {
         _ if matches!(kind, Some("ping" | "pong")) => {
             // The session sends its own pings.
             return Ok(Push::Nothing);
         }
         (None, None) => return Err(Format("ws-message has neither content nor content-bin")),
-        (_, Some(encoded)) => bytes(encoded, Format("content-bin is no base64"))?,
+        (_, Some(encoded)) => bytes(encoded, Format("content-bin is not base64"))?,
         (Some(content), None) => Bytes::copy_from_slice(content.as_bytes()),
     };
     // The type decides; without a type, `content-bin` means binary.
@@ -114,10 +114,10 @@ fn close(format: &Map<String, Value>) -> Result<Push, ItemsError> {
         Some(code) => {
             let code = code.as_u64().and_then(|code| u16::try_from(code).ok());
             let code = code.and_then(CloseCode::new);
-            code.ok_or(Format("code is no close code that may be sent"))?
+            code.ok_or(Format("code is not a close code that may be sent"))?
         }
     };
-    let reason = text(format, "reason", Format("reason is no string"))?;
+    let reason = text(format, "reason", Format("reason is not a string"))?;
     Ok(Push::Close(Close::new(code, reason.unwrap_or_default())))
 }
 
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_is_read() {
+    fn published_items_are_read() {
         let with =
             |format: Value| one(&json!({ "channel": "c", "formats": { "ws-message": format } }));
         let message = |message: Message| Ok(Push::Message(message));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn held_requests_get_the_formats_that_are_theirs() {
+    fn held_requests_get_their_own_formats() {
         let held = |formats: Value| {
             let body = json!({ "items": [{ "channel": "c", "formats": formats }] }).to_string();
             read(body.as_bytes()).unwrap().remove(0).publication.held
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_and_nothing_is_published() {
+    fn an_invalid_item_makes_the_whole_request_an_error() {
         for body in ["nope", "", "{"] {
             assert_eq!(read(body.as_bytes()), Err(ItemsError::Json), "{body}");
         }

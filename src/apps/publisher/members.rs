@@ -25,7 +25,11 @@ pub(super) enum Action {
 
 impl Action {
     pub(super) fn of(format: &Map<String, Value>) -> Result<Self, ItemsError> {
-        let action = text(format, "action", ItemsError::Format("action is no string"))?;
+        let action = text(
+            format,
+            "action",
+            ItemsError::Format("action is not a string"),
+        )?;
         match action.unwrap_or("send") {
             "send" => Ok(Self::Send),
             "close" => Ok(Self::Close),

@@ -126,7 +126,7 @@ impl Publisher {
         if head.headers.contains_key(ORIGIN) {
             return Err(told(
                 StatusCode::FORBIDDEN,
-                "a page sends this, and pages may not publish here: it has an Origin",
+                "the request comes from a web page (it has an Origin): web pages must not publish",
             ));
         }
         let resource = Resource::of(head.uri.path())?;
@@ -134,7 +134,7 @@ impl Publisher {
         if head.method != method {
             return Err(told(
                 StatusCode::METHOD_NOT_ALLOWED,
-                format_args!("this is asked for with {method}"),
+                format_args!("use the method {method}"),
             ));
         }
         if resource == Resource::Root {
@@ -153,7 +153,7 @@ impl Publisher {
             if !token.is_some_and(|(_, token)| key.has_signed(token.trim())) {
                 return Err(told(
                     StatusCode::UNAUTHORIZED,
-                    "send Authorization: Bearer and a JWT that is signed with the key (HS256) and has not expired",
+                    "send Authorization: Bearer with an unexpired JWT that is signed with the key (HS256)",
                 ));
             }
         }
@@ -239,7 +239,7 @@ mod tests {
     use crate::push::{Publication, Push};
 
     #[test]
-    fn an_item_that_comes_in_another_way_is_published_or_it_is_told_why_not() {
+    fn an_item_from_code_is_published_or_an_error_is_returned() {
         let channels = Channels::new();
         let told = Arc::new(Mutex::new(Vec::new()));
         let telling = Arc::clone(&told);

@@ -48,7 +48,7 @@ impl Resource {
         } else {
             return Err(told(
                 StatusCode::NOT_FOUND,
-                "there is nothing at this path: there are /publish/, /channels/NAME, /history/NAME and /presence/NAME",
+                "unknown path: use /publish/, /channels/NAME, /history/NAME or /presence/NAME",
             ));
         };
         match percent_decode_str(name).decode_utf8() {

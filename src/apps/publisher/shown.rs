@@ -30,7 +30,7 @@ pub(super) async fn history(
     if !channels.has_history() {
         return Err(told(
             StatusCode::NOT_FOUND,
-            "nothing is kept: a bus does that, with `history` in [bus]",
+            "there is no history: it needs a bus, with `history` in [bus]",
         ));
     }
     let parameters = query.unwrap_or_default().split('&');
@@ -44,7 +44,7 @@ pub(super) async fn history(
     let past = channels.past(name, offset).await.ok_or_else(|| {
         told(
             StatusCode::SERVICE_UNAVAILABLE,
-            "the bus cannot be reached: ask again later",
+            "the bus cannot be reached: try again later",
         )
     })?;
     let is_new = |origin| !after.is_some_and(|after| after.has(origin));

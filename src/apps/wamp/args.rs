@@ -67,7 +67,7 @@ impl<'a> Args<'a> {
         // The deserializer requires that every element is read.
         let elements = SeqDeserializer::<_, serde_json::Error>::new(self.iter());
         let read = T::deserialize(elements);
-        read.map_err(|error| WampError::new(format!("the arguments do not fit: {error}")))
+        read.map_err(|error| WampError::new(format!("the arguments are not valid: {error}")))
     }
 }
 

@@ -177,7 +177,9 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let given_up = Err(WampError::internal("the call was given up"));
+        let given_up = Err(WampError::internal(
+            "the call was dropped without an answer",
+        ));
         give(&self.client, &self.id, &self.is_answered, given_up);
     }
 }

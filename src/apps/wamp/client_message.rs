@@ -100,7 +100,7 @@ impl<'a> ClientMessage<'a> {
         // A shorter text cannot be nested so deeply.
         if text.len() > limits.depth && depth(text) > limits.depth {
             return Err(MessageError::TooMany {
-                what: "lists and objects within each other",
+                what: "nested lists and objects",
                 max: limits.depth,
             });
         }

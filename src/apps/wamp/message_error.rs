@@ -17,22 +17,22 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum MessageError {
     /// The message is binary.
-    #[error("a binary message: those of WAMP are text")]
+    #[error("the message is binary: WAMP messages are text")]
     Binary,
     /// The message is not valid JSON.
-    #[error("no JSON: {0}")]
+    #[error("the message is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
     /// The message is not a list.
-    #[error("no list, as each message of WAMP is one")]
+    #[error("the message is not a list")]
     NotAList,
     /// The first element is not a type of client messages.
-    #[error("the first element is none of 1, 2, 5, 6 and 7, the types of messages")]
+    #[error("the first element is not a message type: 1, 2, 5, 6 or 7")]
     Type,
     /// The message is one that only servers send.
-    #[error("{0} comes from servers alone")]
+    #[error("only servers send {0}")]
     OfServers(&'static str),
     /// There are too few elements.
-    #[error("{message} has at least {needed} elements, and this one has {elements}")]
+    #[error("{message} needs at least {needed} elements, and this one has {elements}")]
     TooShort {
         /// The message.
         message: &'static str,
@@ -42,7 +42,7 @@ pub enum MessageError {
         needed: usize,
     },
     /// An element has the wrong type.
-    #[error("the {element} of {message} is no {wanted}")]
+    #[error("the {element} of {message} is not a {wanted}")]
     Element {
         /// The message.
         message: &'static str,

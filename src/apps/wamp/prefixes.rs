@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_prefix_stands_for_is_put_before_the_rest() {
+    fn a_curie_is_resolved_to_its_prefix_and_the_rest() {
         const CALC: &str = "http://example.com/calc";
         for (end, between) in [
             ("#", ""),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_so_many_and_the_last_definition_counts() {
+    fn prefixes_are_limited_and_the_last_definition_counts() {
         let limits = Limits {
             prefixes: 2,
             uri: 10,

@@ -129,7 +129,7 @@ impl<W: Wamp> WampServer<W> {
                 };
                 if session.waiting() >= self.limits.calls {
                     return Err(MessageError::TooMany {
-                        what: "calls that wait for their answers",
+                        what: "unanswered calls",
                         max: self.limits.calls,
                     });
                 }
@@ -204,7 +204,7 @@ impl<W: Wamp> Component for WampServer<W> {
                 client = from.id(),
                 protocol = from.protocol(),
                 %error,
-                "a message of WAMP is wrong"
+                "invalid WAMP message"
             );
             from.close(error.close());
         }

@@ -52,7 +52,7 @@ impl SessionId {
 
 /// The error for text that is no session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a session is named by 16 letters and digits")]
+#[error("not a session ID: it has 16 letters and digits")]
 pub struct SessionIdError;
 
 impl FromStr for SessionId {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_sixteen_letters_and_digits_and_differ() {
+    fn session_ids_are_sixteen_letters_and_digits_and_differ() {
         let ids: HashSet<SessionId> = (0..1000).map(|_| SessionId::random()).collect();
         assert_eq!(ids.len(), 1000);
         let letters: HashSet<u8> = ids.iter().flat_map(|id| id.0).collect();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_none() {
+    fn other_text_is_no_session_id() {
         for text in [
             "",
             "abc",

@@ -321,7 +321,7 @@ impl Subscribers {
         match Json::parse(&**text) {
             Ok(event) => self.send(&event, &Receivers::of(&publication.audience)),
             Err(error) => {
-                debug!(topic = %self.topic, %error, "what is published is no event: it is no JSON");
+                debug!(topic = %self.topic, %error, "the publication is not an event: it is not JSON");
             }
         }
     }

@@ -169,7 +169,7 @@ impl Exchange {
             send(&mut respond, response, is_head).await
         };
         if let Err(error) = answered.await {
-            debug!(%error, "gone before its answer");
+            debug!(%error, "the client disconnected before the answer");
         }
         drop(permit);
     }
@@ -187,7 +187,7 @@ impl Exchange {
             false => sender.send_data(body, true),
         });
         if let Err(error) = sent {
-            debug!(%error, "gone before its answer");
+            debug!(%error, "the client disconnected before the answer");
         }
     }
 }
@@ -395,6 +395,6 @@ fn add(headers: &mut HeaderMap, name: &str, value: &[u8]) {
         (Ok(name), Ok(value)) => {
             headers.append(name, value);
         }
-        (name, _) => warn!(?name, "a field that HTTP cannot express is left out"),
+        (name, _) => warn!(?name, "an invalid header field is left out"),
     }
 }

@@ -180,7 +180,7 @@ impl Link for LocalLink {
     fn next(&mut self) -> BoxFuture<'_, Result<Event, BoxError>> {
         Box::pin(async {
             let event = self.events.recv().await;
-            event.ok_or_else(|| "the broker has ended the connection".into())
+            event.ok_or_else(|| "the broker closed the connection".into())
         })
     }
 }

@@ -260,7 +260,7 @@ impl Driver {
         let problem = error.to_string();
         // A repeated problem is logged once.
         if state.problem.as_ref() != Some(&problem) {
-            warn!(%error, "the bus cannot be reached: it is tried again, and what is published here waits for it");
+            warn!(%error, "the bus cannot be reached: retrying, and publications of this node wait");
             state.problem = Some(problem);
         }
     }

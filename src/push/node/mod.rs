@@ -59,7 +59,7 @@ pub struct Node {
 
 /// The error for channels that already have a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the channels have a node already")]
+#[error("the channels already have a node")]
 pub struct NodeError;
 
 impl Node {

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_confirmed_goes_again_in_its_order() {
+    fn unconfirmed_letters_are_sent_again_in_order() {
         let mut outbox = Outbox::default();
         (1..=4).for_each(|ticket| assert_eq!(push(&mut outbox, ticket, 1), 0));
         assert_eq!(tickets(&mut outbox), [1, 2, 3, 4]);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_bounded_and_drops_the_oldest_that_wait() {
+    fn a_full_outbox_drops_the_oldest_waiting_letters() {
         let mut outbox = Outbox::default();
         for ticket in 0..3 * MOST as u64 {
             push(&mut outbox, ticket, 10);

@@ -16,10 +16,10 @@ const VERSION: u8 = 1;
 const BEAT: Duration = Duration::from_secs(2);
 
 /// The silence after which a node is considered gone.
-const GONE: Duration = Duration::from_secs(7);
+const MAX_SILENCE: Duration = Duration::from_secs(7);
 
 /// The time limit for answers from the other nodes.
-const PATIENCE: Duration = Duration::from_secs(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Ask {
@@ -44,7 +44,7 @@ mod kind {
     pub(super) const HERE_I_AM: u8 = 1;
     pub(super) const GOODBYE: u8 = 2;
     pub(super) const WHO: u8 = 3;
-    pub(super) const THESE: u8 = 4;
+    pub(super) const PRESENCE: u8 = 4;
 }
 
 impl Peers {
@@ -100,7 +100,7 @@ impl Peers {
             false => BTreeSet::new(),
         };
         let is_asked = !waits_for.is_empty();
-        let until = now + PATIENCE;
+        let until = now + ANSWER_TIMEOUT;
         self.asks.insert(
             ask,
             Ask {
@@ -119,7 +119,7 @@ impl Peers {
 
     /// Returns the answer to another node's question of who is here.
     pub(super) fn here(&self, ask: u64, here: &Present) -> Bytes {
-        let mut letter = self.letter(kind::THESE);
+        let mut letter = self.letter(kind::PRESENCE);
         letter.put_u64(ask);
         letter.put_u64(here.count);
         for attendee in &here.attendees {
@@ -145,19 +145,18 @@ impl Peers {
         if node == self.me {
             return Ok(None);
         }
+        if kind == kind::GOODBYE {
+            self.lose(node);
+            return Ok(None);
+        }
         self.is_met |= self.heard.insert(node, now).is_none();
         match kind {
             kind::HERE_I_AM => Ok(None),
-            kind::GOODBYE => {
-                self.is_met = false;
-                self.lose(node);
-                Ok(None)
-            }
             kind::WHO => {
                 let ask = letter.try_get_u64()?;
                 Ok(Some((ask, text(&mut letter)?.into())))
             }
-            kind::THESE => {
+            kind::PRESENCE => {
                 let ask = letter.try_get_u64()?;
                 let count = letter.try_get_u64()?;
                 let mut attendees = Vec::new();
@@ -182,7 +181,10 @@ impl Peers {
 
     /// Returns the complete results: all nodes have answered, or the time is up.
     pub(super) fn gathered(&mut self, now: Duration) -> Vec<(u64, Present)> {
-        let gone = self.heard.iter().filter(|(_, at)| now >= **at + GONE);
+        let gone = self
+            .heard
+            .iter()
+            .filter(|(_, at)| now >= **at + MAX_SILENCE);
         for node in gone.map(|(node, _)| *node).collect::<Vec<_>>() {
             self.lose(node);
         }
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn all_who_are_there_are_asked_and_their_answers_put_together() {
+    fn the_answers_of_all_nodes_are_combined() {
         let [mut a, mut b] = [1, 2].map(|id| Peers::new(NodeId(id)));
         assert_eq!(a.came(b.begin(START), START), Ok(None));
         let question = a.who(9, "room", Present::default(), true, START).unwrap();
@@ -250,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_answer_is_waited_for_and_not_for_ever() {
+    fn a_node_that_does_not_answer_is_waited_for_only_until_the_timeout() {
         let [mut a, b] = [1, 2].map(|id| Peers::new(NodeId(id)));
         a.came(b.letter(kind::HERE_I_AM).freeze(), START).unwrap();
         a.who(1, "room", ann(), true, START);
         let part = Present { nodes: 1, ..ann() };
-        assert_eq!(a.gathered(START + PATIENCE), [(1, part)]);
+        assert_eq!(a.gathered(START + ANSWER_TIMEOUT), [(1, part)]);
         // A silent node is removed after some time, and immediately after its goodbye.
-        assert!(a.gathered(START + GONE).is_empty());
+        assert!(a.gathered(START + MAX_SILENCE).is_empty());
         assert_eq!(a.len(), 0);
         a.came(b.letter(kind::HERE_I_AM).freeze(), START).unwrap();
         a.came(b.goodbye(), START).unwrap();
@@ -271,7 +273,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_letter_is_told() {
+    fn a_new_node_is_greeted_immediately_although_another_leaves() {
+        let [mut a, mut b, c] = [1, 2, 3].map(|id| Peers::new(NodeId(id)));
+        a.begin(START);
+        assert_eq!(a.beat(START), None);
+        a.came(b.begin(START), START).unwrap();
+        a.came(c.goodbye(), START).unwrap();
+        assert!(a.beat(START).is_some());
+        assert_eq!(a.beat(START), None);
+    }
+
+    #[test]
+    fn a_malformed_letter_is_an_error() {
         let mut peers = Peers::new(NodeId(1));
         let letters = [&b""[..], b"\x01", b"\x01\x03\0\0\0\0\0\0\0\x02\0"];
         for letter in letters {

@@ -86,7 +86,7 @@ mod tests {
     use crate::transport::Peer;
 
     #[test]
-    fn the_host_of_a_page_decides() {
+    fn an_origin_is_checked_by_its_host() {
         let check = OriginCheck::hosts(["example.com", "*.example.org"]).unwrap();
         let peer = Peer::default();
         for (origin, expected) in [

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_repeated_is_found_as_often_as_it_is_there() {
+    fn all_values_of_repeated_parameters_and_cookies_are_found() {
         let request = hyper::Request::get("/a?t=1&x&t=%32+&T=3&%74=4")
             .header("cookie", "a=1; b=\"2\"; a=\"3; a")
             .header("cookie", "a=")

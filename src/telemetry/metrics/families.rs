@@ -70,7 +70,7 @@ impl Metrics {
         families.push(
             counter(
                 "polysock_backpressure_pauses",
-                "How often what was sent had to wait for a slow reader",
+                "Times that output had to wait for a slow reader",
             )
             .with(Vec::new(), SampleValue::Count(pauses)),
         );
@@ -98,7 +98,7 @@ impl Counters {
         }
         let mut errors = counter(
             "polysock_protocol_errors",
-            "Open connections whose peer broke the protocol, a limit or a deadline",
+            "Open connections whose peer violated the protocol, a limit or a deadline",
         );
         for ((protocol, kind), count) in self.errors.all() {
             let labels = vec![("protocol", protocol.into()), ("kind", kind.into())];
@@ -116,13 +116,13 @@ impl Counters {
         let mut answers = MetricFamily::new(
             "polysock_http_request_duration_seconds",
             MetricKind::Histogram,
-            "How long ordinary requests took, up to the head of the answer",
+            "Duration of ordinary requests, up to the head of the answer, in seconds",
         );
         for (method, histogram) in self.answers.all() {
             let labels = vec![("method", method.into())];
             answers = answers.with(labels, durations(&MOMENTS, &histogram.durations()));
         }
-        let mut tls = counter("polysock_tls_handshakes", "Handshakes of TLS");
+        let mut tls = counter("polysock_tls_handshakes", "TLS handshakes");
         for ((version, outcome), count) in self.tls.all() {
             let labels = vec![("version", version.into()), ("outcome", outcome.into())];
             tls = tls.with(labels, SampleValue::Count(load(&count)));
@@ -139,7 +139,7 @@ impl Counters {
         }
         let mut missed = counter(
             "polysock_broadcast_missed",
-            "Messages of broadcasts that slow readers have missed",
+            "Broadcast messages that slow readers have missed",
         );
         for (overflow, count) in self.missed.all() {
             missed = missed.with(
@@ -173,7 +173,7 @@ impl Counters {
         let mut took = MetricFamily::new(
             "polysock_upstream_connect_duration_seconds",
             MetricKind::Histogram,
-            "How long it took to connect to an upstream, or to fail to",
+            "Duration of attempts to connect to an upstream, in seconds",
         );
         for (name, tally) in self.upstreams.all() {
             let labels = || vec![("upstream", Cow::Owned(String::from(&*name)))];
@@ -224,24 +224,27 @@ fn of_protocols(protocols: &BTreeMap<&'static str, OfProtocol>) -> Vec<MetricFam
     let mut ages = MetricFamily::new(
         "polysock_connection_duration_seconds",
         MetricKind::Histogram,
-        "How long the connections were open that have ended",
+        "Duration of connections that have ended, in seconds",
     );
     let mut handshakes = MetricFamily::new(
         "polysock_handshake_duration_seconds",
         MetricKind::Histogram,
-        "How long opening handshakes took, from the connection to the answer",
+        "Duration of opening handshakes, from the accepted connection to the answer, in seconds",
     );
     let mut pings = MetricFamily::new(
         "polysock_ping_duration_seconds",
         MetricKind::Histogram,
-        "How long it took until a ping was answered",
+        "Time from a ping to its answer, in seconds",
     );
     let mut messages = counter("polysock_messages", "Messages");
     let mut payload = counter(
         "polysock_payload_bytes",
-        "Bytes of messages, before compression",
+        "Payload bytes of messages, before compression",
     );
-    let mut wire = counter("polysock_wire_bytes", "Bytes on the wire, within TLS");
+    let mut wire = counter(
+        "polysock_wire_bytes",
+        "Bytes on the wire, without the overhead of TLS",
+    );
     let mut sizes = [(); 2].map(|()| ([0; SIZE_BOUNDS.len() + 2], 0));
     for (protocol, of) in protocols {
         let labels = || vec![("protocol", Cow::Borrowed(*protocol))];
@@ -286,7 +289,7 @@ fn of_protocols(protocols: &BTreeMap<&'static str, OfProtocol>) -> Vec<MetricFam
     let mut message_sizes = MetricFamily::new(
         "polysock_message_size_bytes",
         MetricKind::Histogram,
-        "The payload of messages, before compression",
+        "Payload size of messages, in bytes, before compression",
     );
     for (direction, (buckets, sum)) in ["in", "out"].into_iter().zip(sizes) {
         #[expect(

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_above_the_limit_are_counted_together() {
+    fn labels_above_the_limit_are_counted_together() {
         let family = Family::<u32, AtomicU64>::new(10, |_| u32::MAX);
         for labels in 0..1000 {
             family.of(&labels).fetch_add(1, Ordering::Relaxed);

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_is_in_its_own_bucket() {
+    fn a_value_equal_to_a_bound_is_in_the_bucket_of_the_bound() {
         let histogram = Histogram::default();
         for millis in [0, 1, 2, 3, 4, 10_000, 10_001, 1_000_000] {
             histogram.observe(&MOMENTS, Duration::from_millis(millis));

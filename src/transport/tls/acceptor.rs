@@ -220,7 +220,7 @@ impl Shared {
         });
         if !failing.is_told && failing.since.elapsed() >= REPLACING {
             failing.is_told = true;
-            warn!("certificates stay as they were: {error}");
+            warn!("cannot reload the certificates, the old ones stay in use: {error}");
         }
     }
 
@@ -234,7 +234,7 @@ impl Shared {
             .is_some_and(|failing| failing.is_told);
         if server.differs(&before) || had_failed {
             for identity in &self.settings.identities {
-                info!("certificate read again: {}", identity.certificate.display());
+                info!("certificate reloaded: {}", identity.certificate.display());
             }
             server.warn_of_times(&self.settings);
         }

@@ -84,14 +84,14 @@ impl Stack {
                 _ => PROTOCOL_VERSION,
             };
             let reason = format!(
-                "the client speaks {}, and TLS {} is the least",
+                "the client supports at most {}, and the minimum is TLS {}",
                 name(newest),
                 least.as_str()
             );
             return Err(refusal(reason, alert));
         }
         if hello.is_fallback() && newest < Version::Tls13.number() {
-            let reason = "the client comes back with an older version".to_owned();
+            let reason = "the client has retried with an older version".to_owned();
             return Err(refusal(reason, INAPPROPRIATE_FALLBACK));
         }
         #[cfg(feature = "legacy-tls")]
@@ -135,6 +135,6 @@ fn name(version: u16) -> &'static str {
         0x0302 => "TLS 1.1",
         0x0301 => "TLS 1.0",
         SSL3 => "SSL 3.0",
-        _ => "no version that is known",
+        _ => "an unknown version",
     }
 }

@@ -14,7 +14,7 @@ pub enum ClientTlsError {
     #[error(transparent)]
     File(#[from] PemError),
     /// A certificate in the file of authorities is not usable as an authority's.
-    #[error("certificate {number} in {} is no authority's: {reason}", path.display())]
+    #[error("certificate {number} in {} is not an authority's: {reason}", path.display())]
     Authority {
         /// The file.
         path: PathBuf,
@@ -25,8 +25,8 @@ pub enum ClientTlsError {
     },
     /// The system has no authorities with which certificates could be verified.
     #[error(
-        "no certificate of a server can be verified, for the system has no authorities{}: install its \
-         package `ca-certificates`, or name a file of authorities as `ca`",
+        "servers cannot be verified, because the system has no CA certificates{}: install its \
+         package `ca-certificates`, or set `ca` to a file of CA certificates",
         because(reason.as_deref())
     )]
     NoAuthorities {
@@ -36,8 +36,8 @@ pub enum ClientTlsError {
     /// Verification is disabled, but is mandatory with versions older than TLS 1.2.
     #[cfg(feature = "legacy-tls")]
     #[error(
-        "where a server may speak less than TLS 1.2, its certificate is always verified: name its own, or that of \
-         its authority, as `ca`"
+        "a server that may use a version before TLS 1.2 is always verified: set `ca` to its \
+         certificate, or to that of its authority"
     )]
     UnverifiedOld,
     /// The TLS implementation rejects the settings.

@@ -20,22 +20,24 @@ pub enum TlsError {
     #[error(transparent)]
     Settings(#[from] ClientTlsError),
     /// The server's answer is not TLS.
-    #[error("it speaks no TLS on that port")]
+    #[error("the server does not speak TLS on this port")]
     NoTls,
     /// The server disconnected during the TLS handshake.
-    #[error("it hung up in the TLS handshake: maybe it speaks no TLS on that port")]
+    #[error(
+        "the server closed the connection in the TLS handshake: perhaps it does not speak TLS on this port"
+    )]
     HungUp,
     /// The certificate does not prove that this is the intended server.
-    #[error("its certificate {0}")]
+    #[error("the server's certificate {0}")]
     Certificate(String),
     /// The server ended TLS with an alert (RFC 8446 §6.2).
-    #[error("it refuses: {0}")]
+    #[error("the server refuses the connection: {0}")]
     Alert(String),
     /// The server has no version or cipher suite in common with us.
-    #[error("it does not speak TLS 1.2 or 1.3 as it is spoken here: {0}")]
+    #[error("the server has no TLS version or cipher suite in common: {0}")]
     Incompatible(String),
     /// A message of the server cannot be parsed.
-    #[error("it says what is no TLS: {0}")]
+    #[error("the server sent an invalid TLS message: {0}")]
     Message(String),
     /// The server violated the TLS protocol.
     #[error("TLS: {0}")]
@@ -81,7 +83,7 @@ impl TlsError {
 }
 
 fn other_key(pin: KeyPin) -> String {
-    format!("has another key than those that are pinned, with the pin {pin}")
+    format!("has a key that is not pinned: its pin is {pin}")
 }
 
 fn of_certificate(error: &CertificateError) -> String {
@@ -90,30 +92,30 @@ fn of_certificate(error: &CertificateError) -> String {
             format!("has expired on {}", date(*not_after))
         }
         CertificateError::NotValidYetContext { not_before, .. } => format!(
-            "is not valid before {}: maybe the clock of this machine is wrong",
+            "is not valid before {}: perhaps the clock of this machine is wrong",
             date(*not_before)
         ),
         CertificateError::NotValidForNameContext {
             expected,
             presented,
         } => format!(
-            "is not for {}, but for {}: where that is meant, give it as `server_name`",
+            "is not for {}, but for {}: if that is the right server, set `server_name`",
             expected.to_str(),
             names(presented)
         ),
         CertificateError::UnknownIssuer => {
-            "is signed by no authority that is known here: name the file \
-                                            of the one that has signed it as `ca`"
+            "is signed by an unknown authority: set `ca` to the file with the certificate of that \
+             authority"
                 .to_owned()
         }
         CertificateError::Other(OtherError(other)) => match other.downcast_ref::<Unverified>() {
             Some(Unverified::Pin(pin)) => other_key(*pin),
             Some(Unverified::Authority(pin)) => format!(
-                "is that of an authority, which no server has: where it is meant, pin it with \
-                 `pin = \"{pin}\"` and `verify = false`"
+                "is an authority's and not a server's: if it is the right one, set `pin = \
+                 \"{pin}\"` and `verify = false`"
             ),
             None if other.to_string().starts_with("UnsupportedCertVersion") => {
-                "is of X.509 version 1: issue one of version 3, with the server's name in \
+                "has X.509 version 1: issue one of version 3, with the server's name in \
                  subjectAltName"
                     .to_owned()
             }
@@ -133,17 +135,16 @@ fn of_alert(alert: AlertDescription) -> String {
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA
         | AlertDescription::AccessDenied => {
-            ": it wants a client certificate (`certificate`, `key`), or another"
+            ": it requires a client certificate (`certificate`, `key`), or a different one"
         }
         AlertDescription::HandshakeFailure => {
-            ": it has no cipher suite in common, or wants a client certificate (`certificate`, `key`)"
+            ": it has no cipher suite in common, or requires a client certificate (`certificate`, `key`)"
         }
         AlertDescription::ProtocolVersion => {
-            ": it speaks neither TLS 1.2 nor 1.3, or not the least \
-                                              version that is asked for"
+            ": it supports neither TLS 1.2 nor 1.3, or not the required minimum version"
         }
         AlertDescription::UnrecognisedName => {
-            ": it does not have this name; `server_name` gives another"
+            ": it does not have this name; set another with `server_name`"
         }
         _ => "",
     };
@@ -168,5 +169,5 @@ fn names(presented: &[String]) -> String {
 
 fn date(time: UnixTime) -> String {
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()));
-    time.map_or_else(|| "a day far off".to_owned(), fmt_http_date)
+    time.map_or_else(|| "a date out of range".to_owned(), fmt_http_date)
 }

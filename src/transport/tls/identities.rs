@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_gets_its_certificate_and_a_wildcard_stands_for_one_label() {
+    fn a_host_gets_its_certificate_and_a_wildcard_matches_one_label() {
         let all = [
             identity(&["first.test"]),
             identity(&["A.test", "b.test"]),

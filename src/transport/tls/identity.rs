@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong_with_a_file() {
+    fn names_the_error_of_an_invalid_file() {
         let folder = Folder::new("wrong");
         let ((certificate, key), (other, other_key)) = (made(), made());
         let encrypted =
@@ -160,19 +160,19 @@ mod tests {
             (
                 "",
                 &*key,
-                "site.pem has no certificate in it: a line -----BEGIN CERTIFICATE----- is expected",
+                "site.pem contains no certificate: a line -----BEGIN CERTIFICATE----- is expected",
             ),
             (
                 &*key,
                 &*key,
-                "site.pem has no certificate in it: a line -----BEGIN CERTIFICATE----- is expected",
+                "site.pem contains no certificate: a line -----BEGIN CERTIFICATE----- is expected",
             ),
             (
                 &*cut,
                 &*key,
                 "site.pem is damaged: a line -----END …----- is missing",
             ),
-            (&*garbled, &*key, "site.pem is damaged: it is no base64"),
+            (&*garbled, &*key, "site.pem is damaged: invalid base64"),
             (
                 &*no_certificate,
                 &*key,
@@ -181,32 +181,32 @@ mod tests {
             (
                 &*certificate,
                 &*certificate,
-                "site.key has no private key in it: a line -----BEGIN PRIVATE KEY-----, RSA PRIVATE KEY or EC PRIVATE KEY is expected",
+                "site.key contains no private key: a line -----BEGIN PRIVATE KEY-----, RSA PRIVATE KEY or EC PRIVATE KEY is expected",
             ),
             (
                 &*certificate,
                 encrypted,
-                "the private key in site.key is encrypted: write it without a password by `openssl pkey`",
+                "the private key in site.key is encrypted: remove the password with `openssl pkey`",
             ),
             (
                 &*certificate,
                 &*older,
-                "the private key in site.key is encrypted: write it without a password by `openssl pkey`",
+                "the private key in site.key is encrypted: remove the password with `openssl pkey`",
             ),
             (
                 &*certificate,
                 &*format!("{key}{other_key}"),
-                "site.key has 2 private keys in it, and one is expected",
+                "site.key contains 2 private keys, and one is expected",
             ),
             (
                 &*certificate,
                 &*pem("PRIVATE KEY", b"\x30\x00"),
-                "the private key in site.key cannot be used: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521 and Ed25519 can",
+                "the private key in site.key is not supported: use RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519",
             ),
             (
                 &*format!("{other}{certificate}"),
                 &*key,
-                "the private key in site.key is not that of the first certificate in site.pem, which is the one of the server; those that have signed it come behind it",
+                "the private key in site.key does not match the first certificate in site.pem: put the server's certificate first, and those that signed it after it",
             ),
         ] {
             let certificate = folder.file("site.pem", certificate);
@@ -217,7 +217,7 @@ mod tests {
         }
         let binary = folder.file("site.der", der);
         let error = read_certificates(&binary).unwrap_err().to_string();
-        let hint = " (it looks like DER, which `openssl x509 -inform der` turns into PEM)";
+        let hint = " (it looks like DER: convert it to PEM with `openssl x509 -inform der`)";
         assert!(error.ends_with(hint), "{error}");
         let error = read_certificates(&folder.0.join("none.pem")).unwrap_err();
         assert!(

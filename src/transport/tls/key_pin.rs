@@ -23,7 +23,7 @@ pub struct KeyPin([u8; 32]);
 
 /// The error of a text that is not a [`KeyPin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("write sha256/ and the base64 of 32 bytes")]
+#[error("not a valid pin: write sha256/ and the base64 of 32 bytes")]
 pub struct KeyPinError;
 
 impl KeyPin {

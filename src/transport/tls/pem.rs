@@ -30,7 +30,7 @@ pub enum PemError {
     },
     /// The file contains no certificate.
     #[error(
-        "{} has no certificate in it: a line -----BEGIN CERTIFICATE----- is expected{}",
+        "{} contains no certificate: a line -----BEGIN CERTIFICATE----- is expected{}",
         path.display(), hint(*is_der, "openssl x509 -inform der")
     )]
     NoCertificate {
@@ -41,8 +41,8 @@ pub enum PemError {
     },
     /// The file contains no key.
     #[error(
-        "{} has no private key in it: a line -----BEGIN PRIVATE KEY-----, RSA PRIVATE KEY or EC PRIVATE \
-         KEY is expected{}",
+        "{} contains no private key: a line -----BEGIN PRIVATE KEY-----, RSA PRIVATE KEY or EC \
+         PRIVATE KEY is expected{}",
         path.display(), hint(*is_der, "openssl pkey -inform der")
     )]
     NoKey {
@@ -53,7 +53,7 @@ pub enum PemError {
     },
     /// The key is encrypted, and no password can be given.
     #[error(
-        "the private key in {} is encrypted: write it without a password by `openssl pkey`",
+        "the private key in {} is encrypted: remove the password with `openssl pkey`",
         path.display()
     )]
     EncryptedKey {
@@ -61,7 +61,7 @@ pub enum PemError {
         path: PathBuf,
     },
     /// The file contains more than one key.
-    #[error("{} has {count} private keys in it, and one is expected", path.display())]
+    #[error("{} contains {count} private keys, and one is expected", path.display())]
     SeveralKeys {
         /// The file.
         path: PathBuf,
@@ -70,8 +70,8 @@ pub enum PemError {
     },
     /// The key's type is not supported.
     #[error(
-        "the private key in {} cannot be used: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521 \
-         and Ed25519 can",
+        "the private key in {} is not supported: use RSA of 2048 to 8192 bits, ECDSA on P-256, \
+         P-384 or P-521, or Ed25519",
         path.display()
     )]
     UnusableKey {
@@ -89,7 +89,7 @@ pub enum PemError {
     /// The certificate cannot be used for old clients.
     #[cfg(feature = "legacy-tls")]
     #[error(
-        "the certificate in {} is of no use to clients of old ({reason}): give one of RSA or ECDSA",
+        "the certificate in {} cannot be used for old clients ({reason}): use one of RSA or ECDSA",
         path.display()
     )]
     UnusableForLegacy {
@@ -100,15 +100,15 @@ pub enum PemError {
     },
     /// TLS for old clients cannot be configured.
     #[cfg(feature = "legacy-tls")]
-    #[error("TLS for clients of old cannot be set up: {reason}")]
+    #[error("TLS for old clients cannot be set up: {reason}")]
     Legacy {
         /// The error of s2n-tls.
         reason: String,
     },
     /// The key does not match the certificate.
     #[error(
-        "the private key in {} is not that of the first certificate in {}, which is the one of the \
-         server; those that have signed it come behind it",
+        "the private key in {} does not match the first certificate in {}: put the server's \
+         certificate first, and those that signed it after it",
         key.display(), certificate.display()
     )]
     Mismatch {
@@ -205,7 +205,7 @@ fn damaged(path: &Path, error: &pem::Error) -> PemError {
         pem::Error::IllegalSectionStart { .. } => {
             "a line -----BEGIN …----- is not closed".to_owned()
         }
-        pem::Error::Base64Decode(_) => "it is no base64".to_owned(),
+        pem::Error::Base64Decode(_) => "invalid base64".to_owned(),
         other => other.to_string(),
     };
     PemError::Damaged {
@@ -222,7 +222,7 @@ fn is_der(bytes: &[u8]) -> bool {
 /// Returns a hint on the conversion of DER to PEM; empty if the file is not DER.
 fn hint(is_der: bool, command: &str) -> String {
     if is_der {
-        format!(" (it looks like DER, which `{command}` turns into PEM)")
+        format!(" (it looks like DER: convert it to PEM with `{command}`)")
     } else {
         String::new()
     }

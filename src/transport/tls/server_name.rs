@@ -12,7 +12,7 @@ pub struct ServerName(pub(super) pki_types::ServerName<'static>);
 
 /// The error of a text that is not a [`ServerName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("write a DNS name or an IP address")]
+#[error("not a valid server name: write a DNS name or an IP address")]
 pub struct ServerNameError;
 
 impl FromStr for ServerName {

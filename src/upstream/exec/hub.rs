@@ -160,8 +160,8 @@ async fn run(
                 let (reader, writer) = split(process);
                 tokio::select! {
                     result = hear(reader, runner.codec(), &said) => match result {
-                        Ok(()) => info!("the shared process has ended, and is started again"),
-                        Err(error) => warn!(%error, "the shared process is started again"),
+                        Ok(()) => info!("the shared process has ended and is restarted"),
+                        Err(error) => warn!(%error, "the shared process failed and is restarted"),
                     },
                     () = tell(writer, runner.codec(), &mut told) => return,
                 }

@@ -144,7 +144,7 @@ impl Runner {
             limit: self.exec.max_processes,
         })?;
         let [program, arguments @ ..] = &*self.words else {
-            return Err(UpstreamError::Unsupported("there is no command"));
+            return Err(UpstreamError::Unsupported("the command is empty"));
         };
         let mut command = Command::new(program);
         command

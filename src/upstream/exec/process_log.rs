@@ -19,7 +19,7 @@ pub(super) async fn log_lines(program: String, process: u32, stderr: ChildStderr
     let stderr = match pipe::Receiver::from_owned_fd(stderr.into()) {
         Ok(stderr) => stderr,
         Err(error) => {
-            debug!(program, process, %error, "its standard error cannot be read");
+            debug!(program, process, %error, "the standard error of a process cannot be read");
             return;
         }
     };
@@ -49,7 +49,9 @@ fn tell_dropped(program: &str, process: u32, count: u32) {
     if let Some(dropped @ 1..) = count.checked_sub(LINES) {
         info!(
             program,
-            process, dropped, "more lines of standard error in a second than are logged"
+            process,
+            dropped,
+            "too many lines of standard error in a second: the rest is not logged"
         );
     }
 }

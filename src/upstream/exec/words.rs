@@ -34,14 +34,14 @@ pub(super) fn words(command: &str) -> Result<Vec<String>, &'static str> {
                 }
             },
             '\\' => word.push(characters.next().ok_or(BACKSLASH)?),
-            '\0' => return Err("a command has no NULs"),
+            '\0' => return Err("a command must not contain NUL"),
             plain => word.push(plain),
         }
     }
     words.extend(word);
     match words.first().map(String::is_empty) {
         Some(false) => Ok(words),
-        _ => Err("the command is missing: write exec:COMMAND, as exec:./count.sh"),
+        _ => Err("the command is missing: write exec:COMMAND, such as exec:./count.sh"),
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_is_none_says_why() {
+    fn an_invalid_command_is_an_error_with_its_reason() {
         for (command, problem) in [
             ("", "missing"),
             ("  ", "missing"),

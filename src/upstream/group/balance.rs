@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_goes_moves_its_own_clients_only() {
+    fn removing_a_target_moves_only_its_own_clients() {
         let balance = Balance::Hash(HashOf::Address);
         let all = candidates(&[1.0; 5]);
         let mut rest = all.clone();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_known_by_what_is_said() {
+    fn clients_are_hashed_by_the_configured_value() {
         let of = |of: HashOf, target: &str, fields: &[(&str, &str)], address: Option<&str>| {
             let balance = Balance::Hash(of);
             let values = |name: &str| -> Vec<&[u8]> {

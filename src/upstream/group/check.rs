@@ -86,7 +86,7 @@ async fn repeat(member: Arc<Member>, probe: Probe, check: Arc<HealthCheck>) {
     loop {
         let checking = probe.run(check.path.as_deref(), &check.status);
         let result = timeout(check.timeout, checking).await;
-        let in_time = result.unwrap_or_else(|_| Err("it does not answer in time".into()));
+        let in_time = result.unwrap_or_else(|_| Err("no answer in time".into()));
         member.checked(in_time, runs);
         sleep(check.interval.mul_f64(0.9 + 0.2 * chance())).await;
     }

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn one_client_at_a_time_tries_a_target_that_was_out_ever_more_seldom() {
+    fn an_ejected_target_is_tried_by_one_client_at_growing_intervals() {
         let (mut health, mut now) = (Health::default(), Instant::now());
         health.failed(now, true, false, &ejection());
         for back_off in [1, 2, 3, 3] {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_that_pass_do_not_bring_back_what_clients_find_dead() {
+    fn passing_checks_do_not_readmit_a_target_that_fails_clients() {
         let (mut health, now) = (Health::default(), Instant::now());
         health.failed(now, true, false, &ejection());
         health.checked(now, true, Runs { rise: 1, fall: 1 });

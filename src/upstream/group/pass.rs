@@ -34,7 +34,7 @@ impl Group {
         let (mut tried, mut failure) = (Vec::new(), None);
         while let Some(mut lease) = self.pick(key, &tried) {
             let Some(server) = lease.web_server().cloned() else {
-                failure = Some(UpstreamError::Unsupported("the target is no web server"));
+                failure = Some(UpstreamError::Unsupported("the target is not a web server"));
                 tried.push(lease);
                 continue;
             };

@@ -66,8 +66,8 @@ impl Probe {
         let status = ask(stream, path, host).await;
         match status.map_err(|error| error.to_string())? {
             Some(status) if expected.iter().any(|range| range.contains(&status)) => Ok(()),
-            Some(status) => Err(format!("its status is {status}")),
-            None => Err("its answer is no HTTP".into()),
+            Some(status) => Err(format!("the answer has status {status}")),
+            None => Err("the answer is not HTTP".into()),
         }
     }
 }

@@ -84,7 +84,7 @@ impl hyper::body::Body for Answer {
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
             ready!(this.poll_late(cx));
             this.used = None;
-            let late = io::Error::new(io::ErrorKind::TimedOut, "the upstream says nothing more");
+            let late = io::Error::new(io::ErrorKind::TimedOut, "the upstream has stopped sending");
             return Poll::Ready(Some(Err(late.into())));
         };
         this.since = None;

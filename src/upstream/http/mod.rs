@@ -100,7 +100,7 @@ impl HttpUpstream {
         let authorization = authorization.map_err(|problem| problem_of(url, problem))?;
         let value = |text: &str| {
             let value = HeaderValue::from_str(text);
-            value.map_err(|_| problem_of(url, "the host cannot stand in a header field"))
+            value.map_err(|_| problem_of(url, "the host is not valid in a header field"))
         };
         let host = match &settings.forward.host {
             HostSent::Target => Some(value(&location.host())?),
@@ -307,12 +307,14 @@ impl Shared {
         let (mut head, body) = answer.into_parts();
         if head.status.is_informational() {
             // RFC 9110 §15.2.2: the request did not ask for an upgrade.
-            return Err(UpstreamError::BadAnswer("its answer is an upgrade"));
+            return Err(UpstreamError::BadAnswer(
+                "the answer is an upgrade, which was not requested",
+            ));
         }
         if head.headers.contains_key(TRANSFER_ENCODING) {
             if is_coded_otherwise(&head.headers) {
                 return Err(UpstreamError::BadAnswer(
-                    "the coding of its body is unknown",
+                    "the answer has an unknown transfer coding",
                 ));
             }
             // RFC 9112 §6.3: the transfer coding overrides the length.

@@ -78,7 +78,9 @@ impl State {
     ) -> Poll<Result<(), BoxError>> {
         self.waker.register(cx.waker());
         if self.is_abandoned.load(Ordering::Acquire) {
-            return Poll::Ready(Err("the upstream has answered before its end".into()));
+            return Poll::Ready(Err(
+                "the upstream answered before the end of the body".into()
+            ));
         }
         if let Some(timer) = waiting {
             if !self.is_wanted.load(Ordering::Acquire) {

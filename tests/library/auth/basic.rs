@@ -20,7 +20,7 @@ fn policy(name: &str) -> Basic {
 }
 
 #[test]
-fn a_password_lets_in_with_a_websocket_and_with_a_request() {
+fn a_password_admits_websockets_and_requests() {
     let address = guarded(policy("in"));
     // `ann` twice: a verified password is cached, and only for its own user.
     for user in ["ann", "bob", "cat", "ann"] {
@@ -35,7 +35,7 @@ fn a_password_lets_in_with_a_websocket_and_with_a_request() {
 }
 
 #[test]
-fn who_knows_no_password_is_asked_for_one() {
+fn a_client_without_a_valid_password_gets_401() {
     let address = guarded(policy("out"));
     let long = format!("Authorization: Basic {}\r\n", "A".repeat(6000));
     for fields in [
@@ -64,7 +64,7 @@ fn who_knows_no_password_is_asked_for_one() {
 }
 
 #[test]
-fn streams_of_http2_are_asked_as_well() {
+fn streams_of_http2_need_a_password_as_well() {
     let address = guarded(policy("http2"));
     http2::run(async move {
         let mut peer = http2::Peer::connect(address).await;
@@ -82,12 +82,12 @@ fn streams_of_http2_are_asked_as_well() {
 }
 
 #[test]
-fn a_file_that_is_of_no_use_is_told_at_the_start() {
+fn an_invalid_password_file_is_an_error() {
     let path = file("bad", "ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n");
     let error = Passwords::read(&path).unwrap_err();
     assert_eq!(error.path, path);
     assert_eq!(
         error.problem,
-        "line 1: SHA-1 is tried through in no time: write it anew with `htpasswd -B`"
+        "line 1: SHA-1 can be brute-forced quickly: create a new hash with `htpasswd -B`"
     );
 }

@@ -101,7 +101,7 @@ fn pairs() -> Vec<(KeyPair, EncodingKey, Algorithm)> {
 }
 
 #[test]
-fn a_token_of_each_kind_of_key_lets_in() {
+fn a_token_of_each_kind_of_key_is_accepted() {
     let pairs = pairs();
     let pem: String = pairs
         .iter()
@@ -142,7 +142,7 @@ fn a_token_of_each_kind_of_key_lets_in() {
 }
 
 #[test]
-fn a_token_is_found_in_a_cookie_a_parameter_and_behind_a_subprotocol() {
+fn a_token_is_found_in_a_cookie_a_parameter_and_a_subprotocol() {
     let sources = ["cookie:sid", "query:t", "subprotocol:bearer"];
     let address = guarded(by_secret("sources", &sources));
     let token = signed(&claims());
@@ -173,7 +173,7 @@ fn a_token_is_found_in_a_cookie_a_parameter_and_behind_a_subprotocol() {
 }
 
 #[test]
-fn subprotocols_that_carry_a_token_are_no_applications() {
+fn applications_do_not_see_subprotocols_that_carry_a_token() {
     let address = guarded(by_secret("subprotocols", &["subprotocol:bearer"]));
     let token = signed(&claims());
     for (offered, text, agreed) in [
@@ -207,7 +207,7 @@ fn subprotocols_that_carry_a_token_are_no_applications() {
 }
 
 #[test]
-fn a_connection_ends_with_its_token_where_that_is_asked_for() {
+fn a_connection_ends_with_its_token_if_configured() {
     let keys = TokenKeys::secret(file("ending", SECRET)).unwrap();
     let ending = BearerSettings {
         ends_connections: true,

@@ -86,7 +86,7 @@ fn endpoint() -> SocketAddr {
 }
 
 #[test]
-fn whom_the_endpoint_lets_in_is_known_by_its_fields() {
+fn fields_of_an_admitting_endpoint_identify_the_client() {
     let address = asks(endpoint());
     let fields = "Cookie: a=b\r\nCookie: sid=1\r\nAuthorization: Digest x\r\nX-Key: 7\r\nX-Other: 8\r\n\
                   X-Forwarded-For: 192.0.2.66\r\nX-Forwarded-Method: DELETE\r\nX-User: mallory\r\nX-Group: root\r\n";
@@ -114,7 +114,7 @@ fn whom_the_endpoint_lets_in_is_known_by_its_fields() {
 }
 
 #[test]
-fn what_else_it_says_is_the_answer() {
+fn a_refusal_of_the_endpoint_is_the_response() {
     let address = asks(endpoint());
     for request in [RFC6455, GET, HIXIE_76] {
         let at = |path: &str| request.replace("/chat", path).replace("/demo", path);
@@ -130,7 +130,7 @@ fn what_else_it_says_is_the_answer() {
             assert_eq!(ask(address, &at(&format!("/{status}")), "").0, status);
         }
         let (status, head, text) = ask(address, &at("/large"), "");
-        assert_eq!((status, &*text), (403, "not let in\n"));
+        assert_eq!((status, &*text), (403, "not authorized\n"));
         assert_eq!(field(&head, "content-language"), None);
         let (status, head, _) = ask(address, &at("/304"), "");
         assert_eq!(status, 503);
@@ -146,7 +146,7 @@ fn what_else_it_says_is_the_answer() {
 }
 
 #[test]
-fn where_it_is_not_there_nobody_is_let_in() {
+fn an_unreachable_endpoint_admits_no_client() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = gone.local_addr().unwrap();
     // The kernel queues the connection in the backlog, and the server never answers.

@@ -30,7 +30,7 @@ fn without(name: &str) -> Value {
 }
 
 #[test]
-fn a_token_that_is_not_valid_lets_nobody_in() {
+fn an_invalid_token_is_refused() {
     let keys = TokenKeys::secret(file("hostile", SECRET)).unwrap();
     let address = guarded(Bearer::new(keys, settings()));
     let other = secret(b"another secret of enough bytes!!");
@@ -121,9 +121,9 @@ fn a_public_key_is_no_secret() {
 }
 
 #[test]
-fn files_without_keys_are_told_with_their_mend() {
+fn files_without_keys_are_errors_with_advice() {
     let pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
-    let no_pem = "it has no public key in PEM form: -----BEGIN PUBLIC KEY-----, of RSA, P-256, P-384 or Ed25519";
+    let no_pem = "it contains no public key in PEM form: -----BEGIN PUBLIC KEY-----, of RSA, P-256, P-384 or Ed25519";
     let told = |keys: Result<TokenKeys, polysock::auth::TokenKeysError>| {
         keys.unwrap_err()
             .to_string()
@@ -140,22 +140,22 @@ fn files_without_keys_are_told_with_their_mend() {
         ),
         (
             &*pair.serialize_pem(),
-            "a private key does not belong here: write its public half, as `openssl pkey -pubout` has it",
+            "this is a private key: write the public key, the output of `openssl pkey -pubout`",
         ),
         (
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            "write the key of the certificate, as `openssl x509 -pubkey -noout` has it",
+            "this is a certificate: write its public key, the output of `openssl x509 -pubkey -noout`",
         ),
     ] {
         assert_eq!(told(TokenKeys::pem(file("none.pem", text))), expected);
     }
     assert_eq!(
         told(TokenKeys::secret(file("short", "secret\n"))),
-        "the secret has 6 bytes, and HS256 takes 32 (RFC 7518 §3.2): `openssl rand -hex 32`"
+        "the secret has 6 bytes, and HS256 needs at least 32 (RFC 7518 §3.2): `openssl rand -hex 32`"
     );
     assert_eq!(told(TokenKeys::secret(file("empty", "\n"))), "it is empty");
-    let no_set = "it is no JWK set: write { \"keys\": [ … ] }";
-    let no_key = "it has no key that signs with HS, RS, PS, ES or EdDSA";
+    let no_set = "it is not a JWK set: write { \"keys\": [ … ] }";
+    let no_key = "it contains no key for HS, RS, PS, ES or EdDSA";
     for (text, expected) in [
         ("", no_set),
         ("{}", no_set),

@@ -34,7 +34,7 @@ impl Drop for Counted {
 }
 
 #[tokio::test]
-async fn what_waits_is_bounded() {
+async fn the_queue_of_a_slow_subscriber_is_bounded() {
     for overflow in [
         Overflow::DropOldest,
         Overflow::DropNewest,
@@ -72,7 +72,7 @@ async fn what_waits_is_bounded() {
 }
 
 #[tokio::test]
-async fn one_message_waits_whatever_its_size() {
+async fn a_queue_holds_one_message_of_any_size() {
     let line = Broadcast::new();
     let queue = Queue {
         messages: 0,

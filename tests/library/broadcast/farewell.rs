@@ -25,7 +25,7 @@ fn told(name: &str, close: Close) -> Option<Close> {
 }
 
 #[tokio::test]
-async fn a_line_is_closed_behind_what_was_published() {
+async fn a_broadcast_is_closed_after_the_published_messages() {
     for (name, way) in ways() {
         let line = Broadcast::new();
         let gateway = gateway(&line, Queue::default());
@@ -51,7 +51,7 @@ async fn a_line_is_closed_behind_what_was_published() {
 }
 
 #[tokio::test]
-async fn a_farewell_reaches_one_that_waits_for_nothing_and_one_that_is_full() {
+async fn a_farewell_reaches_idle_and_full_subscribers() {
     for overflow in [
         Overflow::DropOldest,
         Overflow::DropNewest,
@@ -95,7 +95,7 @@ async fn a_farewell_reaches_one_that_waits_for_nothing_and_one_that_is_full() {
 }
 
 #[tokio::test]
-async fn one_subscription_is_closed_behind_what_was_published() {
+async fn a_subscription_is_closed_after_the_published_messages() {
     let line = Broadcast::new();
     let published = line.clone();
     let gateway = with_all_protocols(move |handshake: Handshake| {

@@ -10,7 +10,7 @@ use polysock_test_support::member::Way;
 use super::{READY, binary_names, gateway, gateway_with, join, names, ways, with_all_protocols};
 
 #[tokio::test]
-async fn every_protocol_hears_every_other() {
+async fn every_protocol_receives_from_every_other() {
     let line = Broadcast::new();
     let gateway = gateway(&line, Queue::default());
     let mut clients = Vec::new();
@@ -30,7 +30,7 @@ async fn every_protocol_hears_every_other() {
 }
 
 #[tokio::test]
-async fn binary_goes_to_those_that_have_it_and_closes_the_others() {
+async fn binary_reaches_protocols_that_support_it_and_closes_others() {
     for name in names() {
         let binary = binary_names().any(|other| other == name);
         let line = Broadcast::new();

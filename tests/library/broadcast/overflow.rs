@@ -61,7 +61,7 @@ fn runs(numbers: &[u32]) -> Vec<Vec<u32>> {
 const ON_THE_WAY: usize = 19;
 
 #[tokio::test]
-async fn one_that_never_reads_misses_the_oldest() {
+async fn a_subscriber_that_never_reads_misses_the_oldest() {
     for (messages, bytes) in [(20, usize::MAX), (usize::MAX, 20_000)] {
         let overflow = Overflow::DropOldest;
         let queue = Queue {
@@ -81,7 +81,7 @@ async fn one_that_never_reads_misses_the_oldest() {
 }
 
 #[tokio::test]
-async fn one_that_never_reads_misses_the_newest() {
+async fn a_subscriber_that_never_reads_misses_the_newest() {
     for (messages, bytes) in [(20, usize::MAX), (usize::MAX, 20_000)] {
         let overflow = Overflow::DropNewest;
         let queue = Queue {
@@ -99,7 +99,7 @@ async fn one_that_never_reads_misses_the_newest() {
 }
 
 #[tokio::test]
-async fn one_that_never_reads_is_disconnected() {
+async fn a_subscriber_that_never_reads_is_disconnected() {
     let queue = Queue {
         messages: 20,
         overflow: Overflow::Disconnect,
@@ -113,7 +113,7 @@ async fn one_that_never_reads_is_disconnected() {
 }
 
 #[tokio::test]
-async fn one_that_was_never_asked_for_more_is_disconnected_in_every_protocol() {
+async fn an_overflowing_subscriber_is_disconnected_in_every_protocol() {
     for name in names() {
         let line = Broadcast::new();
         let queue = Queue {
@@ -132,7 +132,7 @@ async fn one_that_was_never_asked_for_more_is_disconnected_in_every_protocol() {
 }
 
 #[tokio::test]
-async fn a_subscription_knows_what_it_has_missed() {
+async fn a_subscription_counts_missed_messages() {
     let line = Broadcast::new();
     let queue = |overflow| Queue {
         messages: 3,

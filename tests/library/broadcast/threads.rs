@@ -62,7 +62,7 @@ fn publishing_from_other_threads_keeps_the_order() {
 }
 
 #[test]
-fn subscribers_may_come_and_go_while_published_to() {
+fn subscribers_may_join_and_leave_during_publications() {
     let line = Broadcast::new();
     let stop = Arc::new(AtomicUsize::new(0));
     let publisher = thread::spawn({

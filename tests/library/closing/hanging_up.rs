@@ -64,7 +64,7 @@ async fn a_client_that_has_been_answered_waits_for_its_server() {
 
 /// A server that neither answers the close nor closes the connection is abandoned in the end.
 #[tokio::test(start_paused = true)]
-async fn a_client_that_is_not_answered_waits_for_its_server_and_not_for_ever() {
+async fn a_client_waits_only_for_a_limited_time_for_the_answer_to_its_close() {
     for protocol in PROTOCOLS.iter().filter(|one| !is_bare(one.name())) {
         for hangs_up in [true, false] {
             let (client, mut server) = pair(*protocol).await;

@@ -14,7 +14,7 @@ use polysock_test_support::wire_peer::WirePeer;
 use self::ours::{Actor, client, gateway};
 
 #[test]
-fn a_server_ends_as_its_peer_and_its_application_are_told() {
+fn each_end_of_a_server_is_reported_to_its_peer_and_its_application() {
     assert_all(&ROWS, Row::name, |row| {
         let (address, actor) = gateway(row);
         let differences = |protocol: &&'static dyn Protocol| {
@@ -30,7 +30,7 @@ fn a_server_ends_as_its_peer_and_its_application_are_told() {
 }
 
 #[test]
-fn a_client_ends_as_its_peer_and_its_application_are_told() {
+fn each_end_of_a_client_is_reported_to_its_peer_and_its_application() {
     assert_all(&ROWS, Row::name, |row| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

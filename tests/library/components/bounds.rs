@@ -12,7 +12,7 @@ use polysock_test_support::member::Way;
 use super::{Chat, connect, gateway, join, until};
 
 #[tokio::test]
-async fn one_that_does_not_read_holds_up_nobody_and_is_closed() {
+async fn a_client_that_does_not_read_delays_no_other_and_is_closed() {
     for way in [Way::Memory(1 << 12), Way::Tcp] {
         let chat = Arc::new(Chat::default());
         let queue = Queue {
@@ -52,7 +52,7 @@ impl Component for Echo {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_says_too_much_is_closed() {
+async fn a_client_over_the_rate_limit_is_closed() {
     let rate = |messages| RateLimit::per_second(NonZeroU32::new(messages).unwrap());
     let burst = |burst| NonZeroU32::new(burst).unwrap();
     for (limit, at_once, each) in [
@@ -107,7 +107,7 @@ impl<A: Application> Application for Counting<A> {
 }
 
 #[tokio::test]
-async fn anybodys_layer_goes_around() {
+async fn a_custom_layer_wraps_a_component() {
     let count = Arc::default();
     let gateway = gateway(
         ws(Echo)

@@ -86,7 +86,7 @@ fn a_decider_is_tested_without_a_socket() {
 }
 
 #[tokio::test]
-async fn what_is_decided_is_done() {
+async fn the_commands_of_a_decider_are_executed() {
     for (name, way) in ways() {
         let chat = Chat::default();
         let gone = Arc::clone(&chat.gone);
@@ -113,7 +113,7 @@ async fn what_is_decided_is_done() {
 }
 
 #[tokio::test]
-async fn a_decider_that_panics_is_asked_again_by_the_others() {
+async fn a_panic_of_a_decider_closes_one_client_and_others_are_served() {
     let gateway = gateway(ws(Deciding::new(Chat::default())));
     for protocol in PROTOCOLS {
         let mut ann = join(&gateway, protocol.name(), 1 << 16).await;

@@ -96,7 +96,7 @@ impl Component for Diary {
 }
 
 #[tokio::test]
-async fn events_of_a_client_come_one_after_the_other() {
+async fn events_of_a_client_are_handled_one_after_the_other() {
     for (name, way) in ways() {
         let diary = Arc::new(Diary::default());
         let gateway = gateway_to(&diary);
@@ -129,7 +129,7 @@ async fn events_of_a_client_come_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn who_opens_and_goes_is_told_of_to_the_end() {
+async fn a_client_that_leaves_immediately_is_opened_and_closed() {
     for (name, way) in ways() {
         let diary = Arc::new(Diary::default());
         let gateway = gateway_to(&diary);
@@ -142,7 +142,7 @@ async fn who_opens_and_goes_is_told_of_to_the_end() {
 }
 
 #[tokio::test]
-async fn a_slow_handler_holds_up_nobody_else_and_its_client_is_sent_to_meanwhile() {
+async fn a_slow_handler_delays_no_other_client_and_no_message_to_its_own() {
     for (name, way) in ways() {
         let diary = Arc::new(Diary::default());
         let gateway = gateway_to(&diary);
@@ -165,7 +165,7 @@ async fn a_slow_handler_holds_up_nobody_else_and_its_client_is_sent_to_meanwhile
 }
 
 #[tokio::test]
-async fn a_close_goes_out_while_a_handler_waits() {
+async fn a_close_is_sent_while_a_handler_waits() {
     for (name, way) in ways() {
         let diary = Arc::new(Diary::default());
         let gateway = gateway_to(&diary);
@@ -184,7 +184,7 @@ async fn a_close_goes_out_while_a_handler_waits() {
 }
 
 #[tokio::test]
-async fn a_client_is_known_by_what_it_asked_for() {
+async fn a_client_carries_its_request() {
     let known = |client: &Client| -> Option<String> {
         let request = client.request()?;
         let cookie = request.head.value("cookie").map(<[u8]>::to_vec);
@@ -248,7 +248,7 @@ impl SerialComponent for Counter {
 }
 
 #[tokio::test]
-async fn one_event_at_a_time_where_that_is_asked_for() {
+async fn a_serial_component_handles_one_event_at_a_time() {
     let gateway = gateway(ws(Serial::new(Counter::default())));
     let mut members = Vec::new();
     for _ in 0..8 {

@@ -73,7 +73,7 @@ async fn is_told(member: &mut Member, protocol: &str) {
 }
 
 #[tokio::test]
-async fn whoever_makes_a_handler_fail_is_closed_and_nobody_else() {
+async fn a_failing_handler_closes_only_its_own_client() {
     let faulty = Arc::new(Faulty::default());
     let gateway = gateway_to(&faulty);
     let mut others = Vec::new();
@@ -103,7 +103,7 @@ async fn whoever_makes_a_handler_fail_is_closed_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn who_cannot_be_let_in_is_closed_and_told_of() {
+async fn a_client_whose_open_handler_fails_is_closed_and_reported() {
     for how in ["error", "panic"] {
         for (name, way) in ways() {
             let faulty = Arc::new(Faulty {
@@ -121,7 +121,7 @@ async fn who_cannot_be_let_in_is_closed_and_told_of() {
 }
 
 #[tokio::test]
-async fn a_panic_at_the_close_is_nobody_elses() {
+async fn a_panic_at_the_close_affects_no_other_client() {
     let faulty = Arc::new(Faulty::default());
     let gateway = gateway_to(&faulty);
     let first = join(&gateway, "rfc6455", Way::Tcp).await;
@@ -214,7 +214,7 @@ impl Component for Forgiving {
 }
 
 #[tokio::test]
-async fn who_does_not_close_goes_on_after_an_error() {
+async fn a_client_stays_open_if_the_error_handler_does_not_close_it() {
     let gateway = gateway_to(&Arc::new(Forgiving));
     for (name, way) in ways() {
         let mut member = connect(&gateway, name, way).await;

@@ -69,7 +69,7 @@ impl Component for Echo {
 }
 
 #[tokio::test]
-async fn messages_stand_in_a_stream_as_they_are_asked_to() {
+async fn messages_in_a_stream_use_the_configured_framing() {
     for (framing, kind, sent, expected) in [
         (
             Framing::Line,
@@ -120,7 +120,7 @@ async fn a_line_that_is_too_long_ends_its_stream() {
 }
 
 #[tokio::test]
-async fn who_is_there_at_the_end_gets_what_was_sent() {
+async fn clients_get_all_sent_lines_at_a_shutdown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let chat = Arc::new(Chat::default());

@@ -65,7 +65,7 @@ async fn a_handler_of_errors_that_fails_ends_one_connection() {
 
 /// In Ratchet, two hixie-76 frames in one read become one message, and a close is not answered.
 #[tokio::test]
-async fn frames_of_hixie_76_that_come_together_are_told_apart_and_its_close_is_answered() {
+async fn hixie_76_frames_in_one_read_are_separate_and_the_close_is_answered() {
     let echo = Arc::new(Echo::default());
     let gateway = gateway_to(&echo);
     let (mut ours, theirs) = duplex(1 << 16);
@@ -130,7 +130,7 @@ impl Policy for Door {
 
 /// In Ratchet, a client that is blocked while connected causes no more events.
 #[tokio::test]
-async fn one_that_is_blocked_later_is_told_of_to_its_end() {
+async fn a_client_that_is_blocked_later_is_still_reported_until_it_closes() {
     let (echo, is_open) = (Arc::new(Echo::default()), Arc::new(AtomicBool::new(true)));
     let door = Door {
         is_open: Arc::clone(&is_open),
@@ -146,7 +146,7 @@ async fn one_that_is_blocked_later_is_told_of_to_its_end() {
 
 /// In Ratchet, `close` ends the socket immediately, and messages sent before may be lost.
 #[tokio::test]
-async fn a_close_comes_behind_what_was_sent_and_waits_for_the_other_side() {
+async fn a_close_follows_sent_messages_and_waits_for_the_peer() {
     let echo = Arc::new(Echo::default());
     let gateway = gateway_to(&echo);
     for (count, (name, way)) in ways().enumerate() {

@@ -53,7 +53,7 @@ fn each_host_gets_its_certificate() {
 }
 
 #[test]
-fn a_client_proves_who_it_is() {
+fn a_client_certificate_is_verified_and_passed_on() {
     let (trusted, stranger) = (Authority::new(), Authority::new());
     let known = trusted.issue_to("desk, 7", &["desk-7.test"]);
     let unknown = stranger.issue_to("mallory", &["desk-7.test"]);
@@ -99,7 +99,7 @@ fn a_client_proves_who_it_is() {
 }
 
 #[test]
-fn certificates_are_replaced_while_clients_come() {
+fn certificates_are_replaced_while_clients_connect() {
     let authority = Arc::new(Authority::new());
     let issued = [(); 3].map(|()| authority.issue(&["a.test"]));
     let site = authority.issue(&["a.test"]);

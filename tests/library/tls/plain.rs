@@ -10,7 +10,7 @@ use polysock_test_support::opening::{RFC6455, assert_status};
 use super::{echoes, opens, secure};
 
 #[test]
-fn requests_are_sent_to_https_and_websockets_are_told_why_they_are_not() {
+fn requests_are_redirected_to_https_and_websockets_refused_with_the_reason() {
     let (_authority, port) = secure(|_| ());
     let address = serve(Gateway::with_site(Site::new(echo), port));
     for (request, status, location) in [
@@ -58,7 +58,7 @@ fn requests_are_sent_to_https_and_websockets_are_told_why_they_are_not() {
             .find_map(|line| line.strip_prefix("Location: "));
         assert_eq!(found, location, "{request}");
         let body = String::from_utf8(client.rest()).unwrap();
-        let is_told = body.starts_with("this port takes no plain text");
+        let is_told = body.starts_with("this port requires TLS");
         assert_eq!(
             is_told,
             !request.starts_with("HEAD") && status != 400,
@@ -71,7 +71,7 @@ fn requests_are_sent_to_https_and_websockets_are_told_why_they_are_not() {
 }
 
 #[test]
-fn plain_text_is_taken_beside_tls_where_it_is_welcome() {
+fn plain_text_is_accepted_next_to_tls_if_it_is_enabled() {
     let (authority, port) = secure(|_| ());
     let port = PortSettings {
         plain: true,
@@ -87,7 +87,7 @@ fn plain_text_is_taken_beside_tls_where_it_is_welcome() {
 }
 
 #[test]
-fn whom_a_proxy_says_to_be_secure_is_welcome_in_plain_text() {
+fn a_port_behind_a_secure_proxy_accepts_plain_text() {
     let (_authority, port) = secure(|_| ());
     let port = PortSettings {
         secure: true,

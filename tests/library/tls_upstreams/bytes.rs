@@ -46,7 +46,7 @@ async fn next(connection: &mut Connection) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn bytes_of_any_number_go_both_ways() {
+async fn many_bytes_pass_both_ways() {
     let authority = Authority::new();
     let server = TlsServer::new(&authority.issue(&["localhost"])).before(raw_echo_server());
     let url = format!("tls://{}", server.host());
@@ -77,7 +77,7 @@ async fn bytes_of_any_number_go_both_ways() {
 }
 
 #[tokio::test]
-async fn an_end_is_one_only_where_tls_says_so() {
+async fn only_close_notify_ends_a_tls_stream_cleanly() {
     let authority = Authority::new();
     let identity = authority.issue(&["localhost"]);
     for is_cut in [false, true] {
@@ -110,7 +110,7 @@ async fn an_end_is_one_only_where_tls_says_so() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_client_is_told_within_tls() {
+async fn the_end_of_a_client_is_sent_as_close_notify() {
     let authority = Authority::new();
     let (address, connections) = plain();
     let server = TlsServer::new(&authority.issue(&["localhost"])).before(address);

@@ -27,33 +27,29 @@ async fn reason(server: &Running, tls: &ClientTlsSettings) -> String {
 }
 
 #[tokio::test]
-async fn a_certificate_that_does_not_hold_is_told_with_the_mend() {
+async fn an_invalid_certificate_is_reported_with_advice() {
     let (ours, other) = (Authority::new(), Authority::new());
     let tls = trusting(&ours);
     for (identity, expected) in [
         (
             ours.issue(&["a.example", "*.b.example"]),
-            "its certificate is not for localhost, but for a.example, *.b.example: where that is \
-             meant, give it as `server_name`",
+            "the server's certificate is not for localhost, but for a.example, *.b.example: if that is the right server, set `server_name`",
         ),
         (
             ours.issue(&[]),
-            "its certificate is not for localhost, but for no name at all: where that is meant, give \
-             it as `server_name`",
+            "the server's certificate is not for localhost, but for no name at all: if that is the right server, set `server_name`",
         ),
         (
             ours.issue_valid(&["localhost"], Valid::NoMore),
-            "its certificate has expired on Thu, 31 Dec 2020 00:00:00 GMT",
+            "the server's certificate has expired on Thu, 31 Dec 2020 00:00:00 GMT",
         ),
         (
             ours.issue_valid(&["localhost"], Valid::NotYet),
-            "its certificate is not valid before Wed, 01 Jan 3000 00:00:00 GMT: maybe the clock of \
-             this machine is wrong",
+            "the server's certificate is not valid before Wed, 01 Jan 3000 00:00:00 GMT: perhaps the clock of this machine is wrong",
         ),
         (
             other.issue(&["localhost"]),
-            "its certificate is signed by no authority that is known here: name the file of the one \
-             that has signed it as `ca`",
+            "the server's certificate is signed by an unknown authority: set `ca` to the file with the certificate of that authority",
         ),
     ] {
         let server = TlsServer::new(&identity).before(echoes());
@@ -70,7 +66,7 @@ async fn a_certificate_that_does_not_hold_is_told_with_the_mend() {
 }
 
 #[tokio::test]
-async fn a_key_is_pinned_beside_the_authority_or_in_its_place() {
+async fn a_key_is_pinned_in_addition_to_the_authority_or_instead_of_it() {
     let (ours, other) = (Authority::new(), Authority::new());
     let known = TlsServer::new(&ours.issue(&["localhost"])).before(echoes());
     let unknown = TlsServer::new(&other.issue(&["a.example"])).before(echoes());
@@ -79,7 +75,7 @@ async fn a_key_is_pinned_beside_the_authority_or_in_its_place() {
         pins: pins.iter().map(|pin| pin.parse().unwrap()).collect(),
         ..trusting(&ours)
     };
-    let told = "its certificate has another key than those that are pinned, with the pin ";
+    let told = "the server's certificate has a key that is not pinned: its pin is ";
     let reason_of_known = reason(&known, &pinned(&[another])).await;
     let pin_of_known = reason_of_known.strip_prefix(told).unwrap();
     let unverified = |pins: &[&str]| ClientTlsSettings {
@@ -142,8 +138,8 @@ async fn a_client_shows_its_certificate_where_it_is_asked_for() {
         // In TLS 1.3, a server reports the missing certificate after the client has finished.
         let reason = reason(&server, &trusting(&authority)).await;
         assert!(
-            reason.ends_with("a client certificate (`certificate`, `key`), or another")
-                || reason.ends_with("or wants a client certificate (`certificate`, `key`)"),
+            reason.ends_with("a client certificate (`certificate`, `key`), or a different one")
+                || reason.ends_with("or requires a client certificate (`certificate`, `key`)"),
             "{reason}"
         );
         let identity = authority.issue(&["client.example"]);
@@ -177,8 +173,7 @@ async fn the_least_version_is_kept() {
     let reason = reason(&server, &tls).await;
     assert_eq!(
         reason,
-        "it refuses: ProtocolVersion: it speaks neither TLS 1.2 nor 1.3, or not the least version \
-         that is asked for"
+        "the server refuses the connection: ProtocolVersion: it supports neither TLS 1.2 nor 1.3, or not the required minimum version"
     );
 }
 
@@ -191,7 +186,7 @@ fn server(does: impl Fn(std::net::TcpStream) + Send + 'static) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_is_told_from_one_that_hangs_up() {
+async fn a_server_without_tls_is_distinguished_from_one_that_hangs_up() {
     let plain = |text: &'static str| {
         server(move |mut stream| {
             std::io::Write::write_all(&mut stream, text.as_bytes()).unwrap();
@@ -212,8 +207,8 @@ async fn a_server_that_speaks_no_tls_is_told_from_one_that_hangs_up() {
             .unwrap();
         let _ = (&stream).read_to_end(&mut Vec::new());
     });
-    let no_tls = "it speaks no TLS on that port";
-    let hung_up = "it hung up in the TLS handshake: maybe it speaks no TLS on that port";
+    let no_tls = "the server does not speak TLS on this port";
+    let hung_up = "the server closed the connection in the TLS handshake: perhaps it does not speak TLS on this port";
     let anybody = ClientTlsSettings {
         verify: false,
         ..ClientTlsSettings::default()
@@ -230,7 +225,7 @@ async fn a_server_that_speaks_no_tls_is_told_from_one_that_hangs_up() {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("no TLS with {address}: {expected}")
+            format!("TLS with {address} failed: {expected}")
         );
     }
 }
@@ -268,7 +263,7 @@ async fn the_connect_timeout_covers_the_tls_handshake() {
 }
 
 #[tokio::test]
-async fn a_dial_that_is_given_up_lets_the_server_go() {
+async fn a_cancelled_dial_closes_the_connection_to_the_server() {
     let (gone, is_gone) = std::sync::mpsc::channel();
     let address = server(move |stream| {
         let _ = (&stream).read_to_end(&mut Vec::new());
@@ -289,7 +284,7 @@ async fn a_dial_that_is_given_up_lets_the_server_go() {
 }
 
 #[test]
-fn a_file_of_authorities_that_is_of_no_use_is_told_by_name() {
+fn an_invalid_file_of_authorities_is_named() {
     let authority = Authority::new();
     let identity = authority.issue(&["a.example"]);
     let garbled = authority.place("garbled.pem");
@@ -306,11 +301,11 @@ fn a_file_of_authorities_that_is_of_no_use_is_told_by_name() {
         ),
         (
             &identity.key,
-            "{} has no certificate in it: a line -----BEGIN CERTIFICATE----- is expected",
+            "{} contains no certificate: a line -----BEGIN CERTIFICATE----- is expected",
         ),
         (
             &garbled,
-            "certificate 1 in {} is no authority's: invalid peer certificate: BadEncoding",
+            "certificate 1 in {} is not an authority's: invalid peer certificate: BadEncoding",
         ),
     ] {
         let error = Authorities::read(file).unwrap_err().to_string();

@@ -58,7 +58,7 @@ async fn assert_echoes(mut connection: Connection) {
 }
 
 #[tokio::test]
-async fn a_server_within_tls_is_asked_for_its_name_and_for_http() {
+async fn a_tls_server_receives_its_name_and_alpn_for_http() {
     let authority = Authority::new();
     let identity = authority.issue(&["localhost", "127.0.0.1", "other.example"]);
     let server = TlsServer::new(&identity).with_alpn(&["h2", "http/1.1"]);
@@ -84,7 +84,7 @@ async fn a_server_within_tls_is_asked_for_its_name_and_for_http() {
 }
 
 #[tokio::test]
-async fn every_protocol_is_dialled_within_tls() {
+async fn every_protocol_is_dialled_over_tls() {
     let authority = Authority::new();
     let server = TlsServer::new(&authority.issue(&["localhost"])).before(echoes());
     for protocol in PROTOCOLS {
@@ -99,7 +99,7 @@ async fn every_protocol_is_dialled_within_tls() {
 }
 
 #[tokio::test]
-async fn sessions_are_resumed_by_all_who_share_the_tls() {
+async fn tls_sessions_are_resumed_by_upstreams_with_shared_settings() {
     let authority = Authority::new();
     let server = TlsServer::new(&authority.issue(&["localhost"])).before(echoes());
     let settings = settings(&trusting(&authority));
@@ -118,6 +118,9 @@ fn a_host_that_no_certificate_can_have_is_refused() {
     for url in ["wss://a..b/", "tls://a..b:1", "https://-/"] {
         let parsed = polysock::upstream::parse(url, UpstreamSettings::default());
         let error = parsed.unwrap_err().to_string();
-        assert_eq!(error, format!("`{url}`: no certificate can have this host"));
+        assert_eq!(
+            error,
+            format!("`{url}`: the host is not valid in a certificate")
+        );
     }
 }

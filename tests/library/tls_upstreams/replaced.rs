@@ -11,7 +11,7 @@ use super::web::{ask, proxy, tells};
 use super::{assert_echoes, echoes, trusting};
 
 #[tokio::test]
-async fn what_is_connected_later_is_within_the_new_tls() {
+async fn new_connections_use_the_replaced_tls_settings() {
     let (old, new) = (Authority::new(), Authority::new());
     let server = TlsServer::new(&new.issue(&["localhost"])).before(echoes());
     let tls = ClientTls::new(&trusting(&old)).unwrap();
@@ -31,7 +31,7 @@ async fn what_is_connected_later_is_within_the_new_tls() {
 }
 
 #[test]
-fn kept_connections_are_not_used_within_another_tls() {
+fn kept_connections_are_not_used_after_tls_settings_are_replaced() {
     let authority = Authority::new();
     let server = TlsServer::new(&authority.issue(&["localhost"])).before(tells());
     let tls = ClientTls::new(&trusting(&authority)).unwrap();

@@ -18,7 +18,7 @@ use super::web::{ask, tells};
 use super::{echoes, settings, trusting};
 
 #[test]
-fn a_target_whose_certificate_does_not_hold_is_passed_over() {
+fn a_target_with_an_invalid_certificate_is_skipped() {
     let (ours, other) = (Authority::new(), Authority::new());
     let bad = TlsServer::new(&other.issue(&["localhost"]));
     let good = TlsServer::new(&ours.issue(&["localhost"]));
@@ -59,7 +59,7 @@ fn a_target_whose_certificate_does_not_hold_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_check_takes_the_tls_handshake() {
+async fn a_health_check_includes_the_tls_handshake() {
     let (ours, other) = (Authority::new(), Authority::new());
     let settings = settings(&trusting(&ours));
     for (scheme, path) in [

@@ -58,7 +58,7 @@ pub(super) fn ask(client: &mut Client) -> String {
 }
 
 #[test]
-fn requests_go_within_tls_over_connections_that_are_kept() {
+fn requests_are_sent_over_kept_tls_connections() {
     let authority = Authority::new();
     let server = TlsServer::new(&authority.issue(&["localhost"])).with_alpn(&["http/1.1"]);
     let server = server.before(tells());
@@ -75,7 +75,7 @@ fn requests_go_within_tls_over_connections_that_are_kept() {
 }
 
 #[test]
-fn websockets_of_a_web_server_go_within_tls() {
+fn websockets_of_a_web_server_are_relayed_over_tls() {
     let authority = Authority::new();
     let behind = serve(Gateway::new(echo));
     let server = TlsServer::new(&authority.issue(&["localhost"])).before(behind);
@@ -87,7 +87,7 @@ fn websockets_of_a_web_server_go_within_tls() {
 }
 
 #[test]
-fn a_client_is_told_nothing_of_certificates() {
+fn a_client_receives_no_details_of_a_certificate_error() {
     let (ours, other) = (Authority::new(), Authority::new());
     let server = TlsServer::new(&other.issue(&["localhost"])).before(tells());
     let url = format!("https://{}", server.host());
@@ -102,7 +102,7 @@ fn a_client_is_told_nothing_of_certificates() {
 }
 
 #[test]
-fn a_body_whose_end_tls_does_not_tell_breaks_off() {
+fn a_body_without_a_close_notify_breaks_off() {
     let authority = Authority::new();
     let identity = authority.issue(&["localhost"]);
     let head = "HTTP/1.1 200 OK\r\n\r\n";

@@ -46,7 +46,7 @@ impl Wamp for Desk {
                 self.calls.lock().unwrap().push_back(call.later().1);
                 Answer::of("at once")
             }
-            "given up" => {
+            "dropped without an answer" => {
                 let (answer, _) = call.later();
                 Ok(answer)
             }
@@ -85,19 +85,19 @@ async fn calls_are_answered_by_a_result_or_an_error() {
             (
                 "\"add\",1",
                 format!(
-                    "4,ID,{generic},\"the arguments do not fit: invalid length 1, expected a tuple of size 2\""
+                    "4,ID,{generic},\"the arguments are not valid: invalid length 1, expected a tuple of size 2\""
                 ),
             ),
             (
                 "\"add\",1,2,3",
                 format!(
-                    "4,ID,{generic},\"the arguments do not fit: invalid length 3, expected 2 elements in sequence\""
+                    "4,ID,{generic},\"the arguments are not valid: invalid length 3, expected 2 elements in sequence\""
                 ),
             ),
             (
                 "\"add\",1,\"2\"",
                 format!(
-                    "4,ID,{generic},\"the arguments do not fit: invalid type: string \\\"2\\\", expected i64 at line 1 column 3\""
+                    "4,ID,{generic},\"the arguments are not valid: invalid type: string \\\"2\\\", expected i64 at line 1 column 3\""
                 ),
             ),
             (
@@ -111,7 +111,7 @@ async fn calls_are_answered_by_a_result_or_an_error() {
             ("\"no details\"", format!("4,ID,{generic},\"without\"")),
             (
                 "\"given up\"",
-                format!("4,ID,{internal},\"the call was given up\""),
+                format!("4,ID,{internal},\"the call was dropped without an answer\""),
             ),
             ("\"twice\"", "3,ID,\"first\"".to_owned()),
         ] {
@@ -124,7 +124,7 @@ async fn calls_are_answered_by_a_result_or_an_error() {
 }
 
 #[tokio::test]
-async fn an_error_may_be_the_last_that_a_client_is_told() {
+async fn an_error_may_precede_the_close() {
     let gateway = gateway_to(WampServer::new(Desk::default()));
     let mut member = WampMember::join(&gateway).await;
     member.say("[2,1,\"kill\"]").await;
@@ -135,7 +135,7 @@ async fn an_error_may_be_the_last_that_a_client_is_told() {
 }
 
 #[tokio::test]
-async fn a_call_is_answered_later_from_anywhere_in_any_order_and_once() {
+async fn a_call_may_be_answered_later_in_any_order_and_only_once() {
     let desk = Arc::new(Desk::default());
     let gateway = gateway_of(&desk);
     for (protocol, way) in ways() {
@@ -155,7 +155,8 @@ async fn a_call_is_answered_later_from_anywhere_in_any_order_and_once() {
             .hears("[4,\"a\",\"http://api.wamp.ws/error#generic\",\"no\"]")
             .await;
         drop(b);
-        let given_up = "\"http://api.wamp.ws/error#internal\",\"the call was given up\"";
+        let given_up =
+            "\"http://api.wamp.ws/error#internal\",\"the call was dropped without an answer\"";
         member.hears(&format!("[4,\"b\",{given_up}]")).await;
         // The handler has answered first, and the kept call has no effect any more.
         member.say("[2,\"d\",\"both\"]").await;
@@ -166,7 +167,7 @@ async fn a_call_is_answered_later_from_anywhere_in_any_order_and_once() {
 }
 
 #[tokio::test]
-async fn whose_client_has_gone_is_answered_to_nobody() {
+async fn a_late_result_for_a_disconnected_client_is_dropped() {
     let desk = Arc::new(Desk::default());
     let gateway = gateway_of(&desk);
     let mut other = WampMember::join(&gateway).await;
@@ -183,7 +184,7 @@ async fn whose_client_has_gone_is_answered_to_nobody() {
 }
 
 #[tokio::test]
-async fn so_many_calls_may_wait_and_no_more() {
+async fn pending_calls_are_limited() {
     let desk = Arc::new(Desk::default());
     let mut limits = Limits::default();
     assert_eq!(limits.calls, 64);
@@ -191,7 +192,13 @@ async fn so_many_calls_may_wait_and_no_more() {
     let gateway = gateway_to(WampServer::new(Arc::clone(&desk)).limits(limits));
     let mut member = WampMember::join(&gateway).await;
     // Answered calls do not count, whatever the answer.
-    for call in ["twice", "given up", "nosuch", "later", "later"] {
+    for call in [
+        "twice",
+        "dropped without an answer",
+        "nosuch",
+        "later",
+        "later",
+    ] {
         member.say(&format!("[2,1,\"{call}\"]")).await;
     }
     until(|| desk.len() == 2).await;
@@ -202,12 +209,12 @@ async fn so_many_calls_may_wait_and_no_more() {
     member.say("[2,1,\"later\"]").await;
     until(|| desk.len() == 2).await;
     member.say("[2,1,\"nosuch\"]").await;
-    let reason = "more than 2 calls that wait for their answers";
+    let reason = "more than 2 unanswered calls";
     member.ends_with(1008, reason).await;
 }
 
 #[tokio::test]
-async fn what_a_client_says_behind_a_call_waits_for_its_handler() {
+async fn messages_after_a_call_wait_for_its_handler() {
     let desk = Arc::new(Desk::default());
     let gateway = gateway_of(&desk);
     for (protocol, way) in ways() {
@@ -236,7 +243,7 @@ async fn what_a_client_says_behind_a_call_waits_for_its_handler() {
 }
 
 #[tokio::test]
-async fn what_is_said_in_one_go_is_handled_in_its_order() {
+async fn messages_sent_together_are_handled_in_order() {
     let gateway = gateway_to(WampServer::new(Echo));
     for (protocol, way) in ways() {
         let mut publisher = WampMember::join_in(&gateway, protocol, way).await;
@@ -262,7 +269,7 @@ async fn what_is_said_in_one_go_is_handled_in_its_order() {
 }
 
 #[tokio::test]
-async fn events_of_several_topics_come_in_the_order_of_their_broadcasts() {
+async fn events_of_several_topics_arrive_in_the_order_of_their_broadcasts() {
     let topics = Topics::new();
     let gateway = gateway_to(WampServer::new(Echo).with_topics(topics.clone()));
     for (protocol, way) in ways() {

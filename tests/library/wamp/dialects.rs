@@ -83,7 +83,7 @@ impl Pair {
 }
 
 #[tokio::test]
-async fn an_event_goes_to_whom_it_is_for_in_each_of_75_ways_of_saying_it() {
+async fn an_event_reaches_its_receivers_in_each_of_75_forms() {
     for (protocols, way) in [
         (["rfc6455", "hixie-76"], IN_MEMORY),
         (["hixie-75", "hybi-10"], Way::Tcp),
@@ -107,7 +107,7 @@ async fn an_event_goes_to_whom_it_is_for_in_each_of_75_ways_of_saying_it() {
 }
 
 #[tokio::test]
-async fn what_a_list_is_not_says_nothing_and_who_is_unknown_is_nobody() {
+async fn an_element_that_is_no_list_and_an_unknown_session_are_ignored() {
     for (elements, autobahn, ratchet) in [
         // As in the two old servers: an element that is not a list is ignored.
         (",null", "b", "ab"),
@@ -139,7 +139,7 @@ async fn what_a_list_is_not_says_nothing_and_who_is_unknown_is_nobody() {
 }
 
 #[tokio::test]
-async fn a_session_is_known_by_its_escapes_too() {
+async fn a_session_id_may_contain_escapes() {
     let mut pair = Pair::subscribed(Dialect::Autobahn, ["rfc6455"; 2], IN_MEMORY).await;
     let first = pair.b.session.as_bytes()[0];
     let escaped = format!(",[\"\\u00{first:02x}{}\"]", &pair.b.session[1..]);
@@ -147,7 +147,7 @@ async fn a_session_is_known_by_its_escapes_too() {
 }
 
 #[tokio::test]
-async fn who_is_not_subscribed_may_publish_and_gets_nothing() {
+async fn a_client_may_publish_without_a_subscription_and_gets_no_event() {
     for dialect in [Dialect::Autobahn, Dialect::Ratchet] {
         let gateway = gateway_to(WampServer::new(Echo).dialect(dialect));
         let mut publisher = WampMember::join(&gateway).await;
@@ -165,7 +165,7 @@ async fn who_is_not_subscribed_may_publish_and_gets_nothing() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_the_only_argument_stays_one_unless_the_application_was_ratchets() {
+async fn a_sole_list_argument_is_unwrapped_only_for_ported_applications() {
     for (args, is_list) in [
         (r"[1,2]", "[1,2]"),
         (r"[]", "[]"),
@@ -200,7 +200,7 @@ async fn a_list_that_is_the_only_argument_stays_one_unless_the_application_was_r
 }
 
 #[tokio::test]
-async fn a_prefix_that_ends_in_a_sharp_gets_no_second_one() {
+async fn a_prefix_that_ends_in_a_hash_gets_no_second_hash() {
     for (is_ported, uri, expected) in [
         (
             false,

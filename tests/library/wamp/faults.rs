@@ -48,7 +48,7 @@ fn two_messages_of_hixie_76_in_one_read_are_two_and_a_close_is_answered() {
 }
 
 #[tokio::test]
-async fn a_procedure_that_panics_ends_one_connection_and_leaves_nothing_behind() {
+async fn a_panicking_procedure_ends_one_connection_and_leaks_nothing() {
     let echo = Arc::new(Echo);
     let server = WampServer::new(Arc::clone(&echo));
     let topics = server.topics();
@@ -85,7 +85,7 @@ impl Wamp for Failing {
 }
 
 #[tokio::test]
-async fn who_cannot_be_let_in_is_closed_and_told_of_once() {
+async fn a_client_whose_open_handler_fails_is_closed_and_reported_once() {
     let failing = Arc::new(Failing::default());
     let gateway = gateway_of(&failing);
     let member = WampMember::join(&gateway).await;
@@ -94,7 +94,7 @@ async fn who_cannot_be_let_in_is_closed_and_told_of_once() {
 }
 
 #[tokio::test]
-async fn what_is_around_a_component_is_around_wamp() {
+async fn layers_of_a_component_apply_to_wamp() {
     let limit = RateLimit::per_second(5.try_into().unwrap());
     let gateway = super::gateway(ws(WampServer::new(Echo).layer(limit)));
     let mut member = WampMember::join_in(&gateway, "rfc6455", IN_MEMORY).await;

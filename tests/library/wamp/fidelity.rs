@@ -30,7 +30,7 @@ const VALUES: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn values_come_back_and_go_on_as_they_were_written() {
+async fn values_are_returned_and_published_as_they_were_written() {
     let gateway = gateway_to(WampServer::new(Echo));
     for (protocol, way) in ways() {
         let mut member = WampMember::join_in(&gateway, protocol, way).await;
@@ -50,7 +50,7 @@ async fn values_come_back_and_go_on_as_they_were_written() {
 }
 
 #[tokio::test]
-async fn ids_of_calls_come_back_as_they_were_written() {
+async fn ids_of_calls_are_returned_as_they_were_written() {
     let gateway = gateway_to(WampServer::new(Echo));
     let mut member = WampMember::join(&gateway).await;
     for id in [

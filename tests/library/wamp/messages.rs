@@ -4,35 +4,47 @@ use polysock::apps::wamp::{ClientMessage, Dialect, Limits, MessageError, WampSer
 
 use super::{Echo, IN_MEMORY, WampMember, gateway_to, ways};
 
-const SHORT_TYPE: &str = "the first element is none of 1, 2, 5, 6 and 7, the types of messages";
+const SHORT_TYPE: &str = "the first element is not a message type: 1, 2, 5, 6 or 7";
 
 /// Invalid messages, and the reason in the close that their client receives.
 const NONSENSE: &[(&str, &str)] = &[
-    ("", "no JSON: EOF while parsing a value at line 1 column 0"),
-    ("hello", "no JSON: expected value at line 1 column 1"),
+    (
+        "",
+        "the message is not JSON: EOF while parsing a value at line 1 column 0",
+    ),
+    (
+        "hello",
+        "the message is not JSON: expected value at line 1 column 1",
+    ),
     (
         "[5,\"t\"",
-        "no JSON: EOF while parsing a list at line 1 column 6",
+        "the message is not JSON: EOF while parsing a list at line 1 column 6",
     ),
     (
         "[5,\"t\"]]",
-        "no JSON: trailing characters at line 1 column 8",
+        "the message is not JSON: trailing characters at line 1 column 8",
     ),
     (
         "[5,\"t\"] [5,\"t\"]",
-        "no JSON: trailing characters at line 1 column 9",
+        "the message is not JSON: trailing characters at line 1 column 9",
     ),
-    ("[5,'t']", "no JSON: expected value at line 1 column 4"),
-    ("[5,\"t\",]", "no JSON: trailing comma at line 1 column 8"),
-    ("[05,\"t\"]", "no JSON: invalid number at line 1 column 3"),
-    ("{}", "no list, as each message of WAMP is one"),
     (
-        "{\"a\":[5,\"t\"]}",
-        "no list, as each message of WAMP is one",
+        "[5,'t']",
+        "the message is not JSON: expected value at line 1 column 4",
     ),
-    ("\"[5]\"", "no list, as each message of WAMP is one"),
-    ("5", "no list, as each message of WAMP is one"),
-    ("null", "no list, as each message of WAMP is one"),
+    (
+        "[5,\"t\",]",
+        "the message is not JSON: trailing comma at line 1 column 8",
+    ),
+    (
+        "[05,\"t\"]",
+        "the message is not JSON: invalid number at line 1 column 3",
+    ),
+    ("{}", "the message is not a list"),
+    ("{\"a\":[5,\"t\"]}", "the message is not a list"),
+    ("\"[5]\"", "the message is not a list"),
+    ("5", "the message is not a list"),
+    ("null", "the message is not a list"),
     ("[]", SHORT_TYPE),
     ("[[5,\"t\"]]", SHORT_TYPE),
     ("[\"5\",\"t\"]", SHORT_TYPE),
@@ -42,54 +54,63 @@ const NONSENSE: &[(&str, &str)] = &[
     ("[9,\"t\"]", SHORT_TYPE),
     ("[null,\"t\"]", SHORT_TYPE),
     ("[18446744073709551621,\"t\"]", SHORT_TYPE),
-    ("[0,\"x\",1,\"x\"]", "WELCOME comes from servers alone"),
-    ("[3,\"1\",1]", "CALLRESULT comes from servers alone"),
+    ("[0,\"x\",1,\"x\"]", "only servers send WELCOME"),
+    ("[3,\"1\",1]", "only servers send CALLRESULT"),
+    ("[4,\"1\",\"u\",\"d\"]", "only servers send CALLERROR"),
+    ("[8,\"t\",1]", "only servers send EVENT"),
     (
-        "[4,\"1\",\"u\",\"d\"]",
-        "CALLERROR comes from servers alone",
+        "[1]",
+        "PREFIX needs at least 3 elements, and this one has 1",
     ),
-    ("[8,\"t\",1]", "EVENT comes from servers alone"),
-    ("[1]", "PREFIX has at least 3 elements, and this one has 1"),
     (
         "[1,\"p\"]",
-        "PREFIX has at least 3 elements, and this one has 2",
+        "PREFIX needs at least 3 elements, and this one has 2",
     ),
-    ("[2]", "CALL has at least 3 elements, and this one has 1"),
+    ("[2]", "CALL needs at least 3 elements, and this one has 1"),
     (
         "[2,\"x\"]",
-        "CALL has at least 3 elements, and this one has 2",
+        "CALL needs at least 3 elements, and this one has 2",
     ),
     (
         "[5]",
-        "SUBSCRIBE has at least 2 elements, and this one has 1",
+        "SUBSCRIBE needs at least 2 elements, and this one has 1",
     ),
     (
         "[6]",
-        "UNSUBSCRIBE has at least 2 elements, and this one has 1",
+        "UNSUBSCRIBE needs at least 2 elements, and this one has 1",
     ),
-    ("[7]", "PUBLISH has at least 3 elements, and this one has 1"),
+    (
+        "[7]",
+        "PUBLISH needs at least 3 elements, and this one has 1",
+    ),
     (
         "[7,\"t\"]",
-        "PUBLISH has at least 3 elements, and this one has 2",
+        "PUBLISH needs at least 3 elements, and this one has 2",
     ),
-    ("[1,1,\"u\"]", "the prefix of PREFIX is no string"),
-    ("[1,\"p\",null]", "the URI of PREFIX is no string"),
-    ("[2,[],\"u\"]", "the id of CALL is no string or number"),
+    ("[1,1,\"u\"]", "the prefix of PREFIX is not a string"),
+    ("[1,\"p\",null]", "the URI of PREFIX is not a string"),
+    ("[2,[],\"u\"]", "the id of CALL is not a string or number"),
     (
         "[2,{\"a\":1},\"u\"]",
-        "the id of CALL is no string or number",
+        "the id of CALL is not a string or number",
     ),
-    ("[2,\"id\",[\"u\"]]", "the procedure of CALL is no string"),
-    ("[2,\"id\",7]", "the procedure of CALL is no string"),
-    ("[5,{}]", "the topic of SUBSCRIBE is no string"),
-    ("[5,\"\\ud800\"]", "the topic of SUBSCRIBE is no string"),
-    ("[6,null]", "the topic of UNSUBSCRIBE is no string"),
-    ("[7,null,1]", "the topic of PUBLISH is no string"),
-    ("[7,[\"t\"],1,[],[]]", "the topic of PUBLISH is no string"),
+    (
+        "[2,\"id\",[\"u\"]]",
+        "the procedure of CALL is not a string",
+    ),
+    ("[2,\"id\",7]", "the procedure of CALL is not a string"),
+    ("[5,{}]", "the topic of SUBSCRIBE is not a string"),
+    ("[5,\"\\ud800\"]", "the topic of SUBSCRIBE is not a string"),
+    ("[6,null]", "the topic of UNSUBSCRIBE is not a string"),
+    ("[7,null,1]", "the topic of PUBLISH is not a string"),
+    (
+        "[7,[\"t\"],1,[],[]]",
+        "the topic of PUBLISH is not a string",
+    ),
 ];
 
 #[tokio::test]
-async fn who_says_nonsense_is_told_what_was_wrong() {
+async fn a_malformed_message_is_answered_with_1007_and_the_reason() {
     for dialect in [Dialect::Autobahn, Dialect::Ratchet] {
         let gateway = gateway_to(WampServer::new(Echo).dialect(dialect));
         for (text, reason) in NONSENSE {
@@ -101,12 +122,12 @@ async fn who_says_nonsense_is_told_what_was_wrong() {
 }
 
 #[tokio::test]
-async fn who_sends_bytes_is_told_that_messages_are_text() {
+async fn a_binary_message_is_answered_with_1003() {
     let gateway = gateway_to(WampServer::new(Echo));
     let mut member = WampMember::join(&gateway).await;
     let bytes = polysock::Message::binary(&b"[5,\"t\"]"[..]);
     member.member.send(bytes).await;
-    let reason = "a binary message: those of WAMP are text";
+    let reason = "the message is binary: WAMP messages are text";
     member.ends_with(1003, reason).await;
 }
 
@@ -141,7 +162,7 @@ fn small() -> Limits {
 }
 
 #[tokio::test]
-async fn who_asks_for_more_than_there_may_be_is_told_the_limit() {
+async fn a_message_over_a_limit_is_answered_with_the_limit() {
     let server = || WampServer::new(Echo).limits(small());
     // Messages within the limits, a message beyond them, and the reason.
     for (within, beyond, reason) in [
@@ -222,18 +243,18 @@ async fn who_asks_for_more_than_there_may_be_is_told_the_limit() {
                 "[7,\"t\",[\"[[[\",\"\\\"[[[\"]]",
             ],
             "[7,\"t\",[[[]]]]",
-            "more than 3 lists and objects within each other",
+            "more than 3 nested lists and objects",
         ),
         (
             &[],
             "[7,\"t\",{\"a\":[{}]}]",
-            "more than 3 lists and objects within each other",
+            "more than 3 nested lists and objects",
         ),
         // Also in elements that the server does not read.
         (
             &[],
             "[5,\"t\",[[[]]]]",
-            "more than 3 lists and objects within each other",
+            "more than 3 nested lists and objects",
         ),
     ] {
         let gateway = gateway_to(server());
@@ -254,7 +275,7 @@ async fn who_asks_for_more_than_there_may_be_is_told_the_limit() {
 }
 
 #[test]
-fn limits_are_as_they_are_said_to_be() {
+fn the_default_limits_are_as_documented() {
     let limits = Limits::default();
     let nested = |depth: usize| {
         format!(
@@ -292,7 +313,7 @@ fn limits_are_as_they_are_said_to_be() {
 }
 
 #[tokio::test]
-async fn one_frame_of_nonsense_ends_one_connection_of_any_protocol_and_no_other() {
+async fn a_fatal_message_ends_only_its_own_connection_in_any_protocol() {
     // Messages that have crashed server processes.
     let fatal = [
         "[2]",
@@ -327,7 +348,7 @@ async fn one_frame_of_nonsense_ends_one_connection_of_any_protocol_and_no_other(
 }
 
 #[tokio::test]
-async fn an_old_protocol_is_closed_as_it_can_be() {
+async fn an_old_protocol_is_closed_without_a_code() {
     for (protocol, code) in [
         ("rfc6455", Some(1007)),
         ("hixie-76", None),

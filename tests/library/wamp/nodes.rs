@@ -31,7 +31,7 @@ async fn subscriber(gateway: &Gateway) -> WampMember {
 }
 
 #[tokio::test]
-async fn an_event_reaches_those_on_other_nodes_that_it_is_for() {
+async fn an_event_reaches_its_receivers_on_other_nodes() {
     let broker = Local::new();
     let (here, _, _here) = server(&broker, "a").await;
     let (there, _, _there) = server(&broker, "a").await;
@@ -66,7 +66,7 @@ async fn an_event_reaches_those_on_other_nodes_that_it_is_for() {
 }
 
 #[tokio::test]
-async fn what_is_published_on_any_node_is_an_event_on_each() {
+async fn a_publication_on_any_node_is_an_event_on_every_node() {
     let broker = Local::new();
     let (here, _, _here) = server(&broker, "a").await;
     let (_, channels, _there) = server(&broker, "b").await;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex};
 use super::{Echo, IN_MEMORY, WampMember, gateway_to, ways};
 
 #[test]
-fn who_does_not_offer_it_is_refused_and_told_what_to_offer() {
+fn a_client_without_the_subprotocol_is_refused_with_advice() {
     let address = gateway::serve(gateway_to(WampServer::new(Broker)));
     for (fields, agreed) in [
         ("", None),
@@ -29,7 +29,10 @@ fn who_does_not_offer_it_is_refused_and_told_what_to_offer() {
                 None => {
                     assert_status(&head, 400);
                     let body = String::from_utf8(client.rest()).unwrap();
-                    assert!(body.contains("wamp: offer it as a subprotocol"), "{body}");
+                    assert!(
+                        body.contains("a subprotocol is required: offer wamp"),
+                        "{body}"
+                    );
                 }
             }
             assert_eq!(field(&head, "Sec-WebSocket-Protocol"), agreed, "{fields}");
@@ -38,7 +41,7 @@ fn who_does_not_offer_it_is_refused_and_told_what_to_offer() {
 }
 
 #[tokio::test]
-async fn who_need_not_offer_it_may() {
+async fn the_subprotocol_may_be_made_optional() {
     let gateway = gateway_to(WampServer::new(Echo).require_subprotocol(false));
     for (protocol, way) in ways() {
         for offer in [&[][..], &["chat"], &["wamp"]] {
@@ -80,7 +83,7 @@ async fn clients_of_every_protocol_meet_in_one_topic() {
 }
 
 #[tokio::test]
-async fn lines_of_a_byte_stream_do_as_well() {
+async fn wamp_over_lines_needs_no_subprotocol() {
     let (ours, theirs) = duplex(1 << 16);
     let server = tcp(WampServer::new(Echo));
     tokio::spawn(async move {

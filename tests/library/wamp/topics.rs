@@ -41,7 +41,7 @@ async fn a_topic_that_is_kept_outlives_its_last_subscriber() {
 }
 
 #[tokio::test]
-async fn topics_that_nobody_wants_are_forgotten() {
+async fn topics_without_subscribers_are_forgotten() {
     let server = WampServer::new(Echo);
     let topics = server.topics();
     let gateway = gateway_to(server);
@@ -74,7 +74,7 @@ async fn topics_that_nobody_wants_are_forgotten() {
 }
 
 #[tokio::test]
-async fn who_goes_leaves_its_own_topics_and_no_other() {
+async fn a_client_that_disconnects_leaves_only_its_own_topics() {
     let server = WampServer::new(Echo);
     let topics = server.topics();
     let gateway = gateway_to(server);
@@ -95,7 +95,7 @@ async fn who_goes_leaves_its_own_topics_and_no_other() {
 }
 
 #[tokio::test]
-async fn whoever_subscribes_twice_is_subscribed_once() {
+async fn a_client_that_subscribes_twice_is_subscribed_once() {
     let watcher = Arc::new(Watcher::default());
     let gateway = gateway_of(&watcher);
     let mut member = WampMember::join(&gateway).await;
@@ -187,7 +187,7 @@ impl Wamp for Watcher {
 }
 
 #[tokio::test]
-async fn an_application_lets_in_turns_away_and_changes_what_is_published() {
+async fn an_application_can_accept_refuse_and_change_publications() {
     let watcher = Arc::new(Watcher::default());
     let server = WampServer::new(Arc::clone(&watcher));
     let topics = server.topics();
@@ -245,7 +245,7 @@ async fn servers_may_have_topics_in_common() {
 }
 
 #[test]
-fn topics_are_got_and_dropped_on_many_threads() {
+fn topics_may_be_used_and_dropped_on_many_threads() {
     let topics = Topics::new();
     std::thread::scope(|scope| {
         for _ in 0..8 {

@@ -10,7 +10,7 @@ use super::{Capture, note, said};
 use crate::POLYSOCK;
 
 #[test]
-fn what_is_longer_than_the_bound_is_cut_and_says_so() {
+fn a_transcript_over_the_maximum_size_is_cut_with_a_note() {
     let mut capture = Capture::start("cut", &["--max-size", "64KiB"]);
     let (mut client, _) = capture.server.ask(RFC6455);
     let message = "x".repeat(20_000);
@@ -24,7 +24,7 @@ fn what_is_longer_than_the_bound_is_cut_and_says_so() {
     capture.stop();
     let transcript = capture.only();
     assert!(
-        note(&transcript).contains("what follows the first"),
+        note(&transcript).contains("the bytes after the first"),
         "{}",
         note(&transcript)
     );
@@ -36,7 +36,7 @@ fn what_is_longer_than_the_bound_is_cut_and_says_so() {
 }
 
 #[test]
-fn bounds_that_make_no_sense_are_refused() {
+fn invalid_bounds_are_refused() {
     for (flags, words) in [
         (&["--max-size", "1KiB"][..], "64KiB to 2MiB"),
         (&["--max-size", "1GiB"], "64KiB to 2MiB"),
@@ -54,7 +54,7 @@ fn bounds_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn a_full_directory_gets_no_more_and_the_port_serves_on() {
+fn a_full_directory_gets_no_more_files_and_clients_are_still_served() {
     let mut capture = Capture::start("full", &["--max-fixtures", "3"]);
     let session = |capture: &Capture| {
         let (mut client, _) = capture.server.ask(RFC6455);
@@ -70,6 +70,6 @@ fn a_full_directory_gets_no_more_and_the_port_serves_on() {
     (0..4).for_each(|_| session(&capture));
     let log = capture.stop();
     assert_eq!(capture.names().len(), 3);
-    assert_eq!(log.matches("served and not captured").count(), 1, "{log}");
+    assert_eq!(log.matches("served but not captured").count(), 1, "{log}");
     capture.replays();
 }

@@ -77,7 +77,7 @@ fn a_capture_that_is_killed_while_it_writes_leaves_only_whole_files() {
 }
 
 #[test]
-fn sigterm_finishes_what_is_open() {
+fn sigterm_completes_the_open_sessions() {
     let mut capture = Capture::start("finished", &[]);
     let mut half = capture.server.connect();
     half.send("GET / HTTP/1.1\r\nHost:");

@@ -37,7 +37,7 @@ fn foreign(answers: &'static [&'static str]) -> SocketAddr {
 }
 
 #[test]
-fn the_answers_of_any_server_are_recorded_and_handed_on_unchanged() {
+fn the_answers_of_any_server_are_recorded_and_forwarded_unchanged() {
     const ODD: &str = "HTTP/1.1 101 Whatever\r\nupgrade:WebSocket\r\nConnection: keep-alive, \
          Upgrade\r\nX-Odd:  spaces  \r\nSec-WebSocket-Accept: wrong\r\n\r\n";
     const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nnope\n";
@@ -81,7 +81,7 @@ fn the_answers_of_any_server_are_recorded_and_handed_on_unchanged() {
 }
 
 #[test]
-fn what_passes_through_to_nobody_is_closed_and_what_is_open_at_the_end_is_cut() {
+fn an_unreachable_server_closes_the_client_and_a_stop_cuts_open_sessions() {
     let gone = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -105,6 +105,6 @@ fn what_passes_through_to_nobody_is_closed_and_what_is_open_at_the_end_is_cut() 
         before.elapsed() < Duration::from_secs(5),
         "it waits for nobody"
     );
-    assert!(note(&capture.only()).contains("ends before the connection"));
+    assert!(note(&capture.only()).contains("ends before the end of the connection"));
     capture.replays();
 }

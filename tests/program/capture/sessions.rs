@@ -43,7 +43,7 @@ fn the_whole_corpus_is_recorded_and_replays() {
 }
 
 #[test]
-fn a_name_tells_time_protocol_peer_and_outcome() {
+fn a_file_name_contains_time_protocol_peer_and_outcome() {
     let mut capture = Capture::start("names", &[]);
     let (mut client, _) = capture.server.ask(HIXIE_76.replace("Host", "X: y\r\nHost"));
     client.send(HIXIE_76_BODY);
@@ -98,7 +98,7 @@ fn a_head_that_does_not_end_is_recorded_with_its_refusal() {
 }
 
 #[test]
-fn what_is_no_websocket_is_recorded_too() {
+fn connections_that_are_no_websockets_are_recorded() {
     let mut capture = Capture::start("others", &[]);
     for bytes in [
         &b"<policy-file-request/>\0"[..],
@@ -122,7 +122,10 @@ fn what_is_no_websocket_is_recorded_too() {
     silent.finish();
     silent.gone();
     let log = capture.stop();
-    assert!(log.contains("HTTP/2 is not written"), "{log}");
+    assert!(
+        log.contains("the HTTP/2 connection is not recorded"),
+        "{log}"
+    );
     assert_eq!(capture.names().len(), 5, "{:?}", capture.names());
     capture.replays();
 }
@@ -185,7 +188,7 @@ fn half_closed_and_reset_connections_are_recorded() {
 }
 
 #[test]
-fn two_hundred_connections_at_once_are_two_hundred_files() {
+fn two_hundred_simultaneous_connections_are_two_hundred_files() {
     const COUNT: usize = 200;
     let mut capture = Capture::start("many", &[]);
     let mut clients: Vec<_> = (0..COUNT)

@@ -5,7 +5,7 @@ use polysock_test_support::opening::{HIXIE_75, versioned};
 use super::{hixie, hixie_76, open, server};
 
 #[test]
-fn delivers_what_came_before_the_fin_of_a_hixie_75_client() {
+fn delivers_messages_before_the_fin_of_a_hixie_75_client() {
     let mut server = server();
     let (mut client, _) = server.ask(HIXIE_75);
     client.send(hixie("last words"));
@@ -16,7 +16,7 @@ fn delivers_what_came_before_the_fin_of_a_hixie_75_client() {
 }
 
 #[test]
-fn takes_the_ff_00_of_flash_which_hangs_up_at_once() {
+fn takes_the_ff_00_of_flash_which_hangs_up_immediately() {
     let mut server = server();
     let mut client = hixie_76(&server);
     client.send(b"\0bye\xff\xff\0");

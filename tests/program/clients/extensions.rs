@@ -83,6 +83,6 @@ fn declines_the_deflate_stream_of_firefox_6() {
 }
 
 #[test]
-fn declines_the_nothing_that_libwebsockets_offers() {
+fn declines_the_empty_offer_of_libwebsockets() {
     assert_declined(&server(), "13", "Sec-WebSocket-Extensions: \r\n");
 }

@@ -24,7 +24,7 @@ fn answers_the_policy_request_of_flash_for_its_own_port() {
 }
 
 #[test]
-fn answers_no_policy_request_unless_told_to() {
+fn answers_no_policy_request_by_default() {
     let server = POLYSOCK.echo(&[]);
     let mut client = server.connect();
     client.send("<policy-file-request/>\0");

@@ -135,7 +135,7 @@ fn reads_a_frame_a_byte() {
 }
 
 #[test]
-fn reads_a_frame_whose_beginning_came_with_the_one_before() {
+fn reads_a_frame_whose_beginning_arrived_with_the_previous_frame() {
     let server = server();
     for (name, mut client, frame, echo) in openings(&server) {
         for cut in 1..frame.len() {

@@ -35,7 +35,7 @@ fn takes_the_eight_bytes_of_netty_which_announces_them_in_lower_case() {
 }
 
 #[test]
-fn takes_the_eight_bytes_of_perl_which_sends_them_behind_the_head_it_announced_them_in() {
+fn takes_the_eight_bytes_of_perl_which_announces_them_in_the_head() {
     let server = server();
     let (mut client, head) = server.ask(with(HIXIE_76, "Content-Length: 8\r\n"));
     assert_hixie_76(&head);

@@ -66,7 +66,7 @@ fn serves_the_mtgox_client_which_announces_draft_2_and_the_eight_bytes() {
 }
 
 #[test]
-fn tells_a_client_of_an_unknown_version_which_there_are() {
+fn lists_the_versions_to_a_client_of_an_unknown_version() {
     for (protocols, list) in [
         ("default", "13, 8, 7"),
         ("all", "13, 8, 7, 6, 5, 4"),

@@ -10,7 +10,7 @@ use polysock_test_support::wire_peer::WirePeer;
 use crate::POLYSOCK;
 
 #[test]
-fn the_log_says_of_a_close_what_the_application_is_told() {
+fn the_log_and_the_application_get_the_same_close() {
     assert_all(&ROWS, Row::name, |row| {
         let arguments: &[&str] = match row.ours {
             Ours::Listens => &[],

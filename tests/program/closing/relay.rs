@@ -32,7 +32,7 @@ fn across(from: &str, ended: Theirs, to: &str, by: Role) -> Wire {
 }
 
 #[test]
-fn a_relay_tells_the_other_side_how_the_one_has_ended() {
+fn a_relay_passes_the_end_of_one_side_to_the_other() {
     let name = |behind: &&'static dyn Protocol| format!("to {}", behind.name());
     assert_all(PROTOCOLS, name, |behind| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -142,12 +142,12 @@ fn assert_cut(by: Role, names: &[&str]) {
 }
 
 #[test]
-fn half_a_message_of_an_upstream_is_never_a_clients_whole_one() {
+fn a_partial_message_of_an_upstream_never_reaches_a_client_as_whole() {
     // A server of hybi-02 that sends first uses the old framing.
     assert_cut(Role::Server, &["hixie-75", "hixie-76", "hybi-02"]);
 }
 
 #[test]
-fn half_a_message_of_a_client_is_never_an_upstreams_whole_one() {
+fn a_partial_message_of_a_client_never_reaches_an_upstream_as_whole() {
     assert_cut(Role::Client, &["hixie-75", "hixie-76"]);
 }

@@ -21,7 +21,7 @@ fn run_with(directory: &Path, text: &str, arguments: &[&str]) -> Run {
 /// Compares the errors for the files in `errors.txt` with those listed there. With UPDATE_EXPECT=1
 /// the test rewrites `errors.txt` for review.
 #[test]
-fn every_error_has_its_place_and_its_mend() {
+fn every_error_names_its_position_and_its_fix() {
     let directory = POLYSOCK.directory("config-errors");
     fs::write(directory.join("two-lines"), "a\nb\n").unwrap();
     let (mut found, mut expected) = (String::new(), String::new());
@@ -47,7 +47,7 @@ fn every_error_has_its_place_and_its_mend() {
 }
 
 #[test]
-fn the_default_is_a_valid_file_and_the_documentation_has_it() {
+fn the_default_file_is_valid_and_documented() {
     let default = POLYSOCK.run(&["config", "default"], Input::NOTHING);
     assert_eq!((default.code, &*default.stderr), (Some(0), ""));
     let directory = POLYSOCK.directory("config-default");
@@ -67,7 +67,7 @@ fn the_default_is_a_valid_file_and_the_documentation_has_it() {
 
 /// The error for legacy TLS settings depends on the features of the build.
 #[test]
-fn tls_of_old_needs_its_feature() {
+fn old_tls_needs_its_feature() {
     let directory = POLYSOCK.directory("config-old-tls");
     let check = |tls: &str| {
         let text = format!(
@@ -80,7 +80,7 @@ fn tls_of_old_needs_its_feature() {
     for (tls, error) in [
         (
             "min_version = \"1.0\"",
-            "write 1.2 or 1.3: TLS 1.0 needs a build with the feature `legacy-tls`, which this is not",
+            "write 1.2 or 1.3: TLS 1.0 needs the feature `legacy-tls`, which this build does not have",
         ),
         (
             "legacy = { certificate = \"b.pem\" }",
@@ -96,7 +96,7 @@ fn tls_of_old_needs_its_feature() {
 }
 
 #[test]
-fn what_is_in_force_is_shown_without_secrets() {
+fn the_effective_configuration_is_shown_without_secrets() {
     let directory = POLYSOCK.directory("config-show");
     fs::write(directory.join("password"), "hush\n").unwrap();
     let text = "\

@@ -9,7 +9,7 @@ use super::{TOKEN, configured, on_tcp, on_unix};
 use crate::POLYSOCK;
 
 #[test]
-fn one_connection_is_closed_or_those_of_a_filter() {
+fn a_request_closes_a_single_connection_or_all_that_match_a_filter() {
     let controlled = on_unix("control-close", &["--app", "echo"]);
     let mut clients: Vec<_> = (0..3).map(|_| controlled.server.websocket()).collect();
     controlled.has(3);
@@ -45,7 +45,7 @@ fn one_connection_is_closed_or_those_of_a_filter() {
         (
             "/connections/close",
             r#"{"filter": {"colour": "red"}}"#,
-            "there is no colour",
+            "colour is not a parameter",
         ),
         (
             "/connections/close",
@@ -57,7 +57,7 @@ fn one_connection_is_closed_or_those_of_a_filter() {
             r#"{"filter": {}, "per_second": 0}"#,
             "per_second: ",
         ),
-        ("/drain", "[]", "no JSON object"),
+        ("/drain", "[]", "not a JSON object"),
         ("/drain", "{", "the body: "),
         ("/drain", r#"{"deadline": "soon"}"#, "deadline: "),
         ("/log", "{}", "filter: "),
@@ -70,7 +70,7 @@ fn one_connection_is_closed_or_those_of_a_filter() {
 }
 
 #[test]
-fn a_drain_is_even_and_can_be_taken_back() {
+fn a_drain_has_an_even_rate_and_can_be_cancelled() {
     let mut controlled = on_unix("control-drain", &["--app", "echo"]);
     let mut clients: Vec<_> = (0..30).map(|_| controlled.server.websocket()).collect();
     controlled.has(30);
@@ -99,7 +99,7 @@ fn a_drain_is_even_and_can_be_taken_back() {
 }
 
 #[test]
-fn the_configuration_is_read_again_and_the_answer_says_what_has_become_of_it() {
+fn a_reload_request_is_answered_with_its_outcome() {
     let directory = POLYSOCK.directory("control-reload");
     let (file, socket) = (
         directory.join("polysock.toml"),
@@ -133,7 +133,7 @@ fn the_configuration_is_read_again_and_the_answer_says_what_has_become_of_it() {
 }
 
 #[test]
-fn by_tcp_it_takes_a_token_to_change_something() {
+fn changes_over_tcp_need_a_token() {
     let json = ("Content-Type", "application/json");
     let bearer = format!("Bearer {TOKEN}");
     let controlled = on_tcp("control-token", true, &["--app", "echo"]);
@@ -168,7 +168,7 @@ fn by_tcp_it_takes_a_token_to_change_something() {
 }
 
 #[test]
-fn elsewhere_nothing_is_served_without_a_token() {
+fn a_control_listener_on_other_addresses_needs_a_token() {
     let run = POLYSOCK.run(
         &["serve", "--listen", "127.0.0.1:0", "--control", "0.0.0.0:0"],
         polysock_test_support::program::Input::NOTHING,
@@ -178,7 +178,7 @@ fn elsewhere_nothing_is_served_without_a_token() {
 }
 
 #[test]
-fn the_client_lists_shows_closes_and_says_how_it_goes() {
+fn ctl_lists_shows_and_closes_connections_and_reports_the_result() {
     let controlled = on_unix("control-ctl", &["--app", "echo"]);
     let mut client = controlled.server.websocket();
     controlled.has(1);

@@ -5,7 +5,7 @@ use polysock_test_support::opening::{RFC6455, with};
 use super::{TOKEN, on_tcp, on_unix};
 
 #[test]
-fn what_clients_say_is_harmless_on_the_page() {
+fn the_page_escapes_text_from_clients() {
     let controlled = on_unix("control-page", &["--app", "echo"]);
     let long = "a".repeat(8000);
     let agents: [&[u8]; 4] = [
@@ -66,7 +66,7 @@ fn what_clients_say_is_harmless_on_the_page() {
 }
 
 #[test]
-fn a_form_changes_something_where_it_is_one_of_the_page() {
+fn a_form_takes_effect_only_with_the_key_of_the_page() {
     let controlled = on_tcp("control-form", true, &["--app", "echo"]);
     let (_, page) = controlled.get("/status");
     let (_, rest) = page.split_once("name=\"form_key\" value=\"").unwrap();

@@ -6,7 +6,7 @@ use polysock_test_support::opening::{RFC6455, with};
 use super::{configured, on_tcp, on_unix};
 
 #[test]
-fn health_metrics_and_connections_are_told() {
+fn health_metrics_and_connections_can_be_read() {
     let controlled = on_unix("control-read", &["--app", "echo"]);
     for (path, expected) in [
         ("/livez", "ok\n"),
@@ -72,7 +72,7 @@ fn every_protocol_is_in_the_metrics_from_the_start() {
 }
 
 #[test]
-fn a_refusal_says_why_and_what_would_accept_it() {
+fn a_refusal_contains_its_reason_and_advice() {
     let controlled = on_unix(
         "control-refusals",
         &["--app", "echo", "--origin", "https://good.example"],
@@ -107,7 +107,7 @@ fn a_refusal_says_why_and_what_would_accept_it() {
 }
 
 #[test]
-fn the_census_tells_devices_apart_and_outlives_the_process() {
+fn the_census_distinguishes_devices_and_survives_a_restart() {
     let file = crate::POLYSOCK
         .directory("control-census")
         .join("census.json");
@@ -149,7 +149,7 @@ fn the_census_tells_devices_apart_and_outlives_the_process() {
 
 /// The census remembers a refusal even if it was not read meanwhile.
 #[test]
-fn the_census_knows_who_was_refused_however_many_were_refused_since() {
+fn the_census_keeps_a_refusal_after_many_later_ones() {
     let controlled = on_tcp("control-refused", false, &["--app", "echo"]);
     let agent = "User-Agent: Mozilla/5.0 (iPad; CPU OS 5_1_1 like Mac OS X) Version/5.1 Safari/7534.48.3\r\n";
     let ipad = with(RFC6455, agent);
@@ -175,15 +175,15 @@ fn the_census_knows_who_was_refused_however_many_were_refused_since() {
 }
 
 #[test]
-fn what_is_not_there_is_a_problem() {
+fn a_failed_read_is_answered_with_a_problem_document() {
     let controlled = on_tcp("control-wrong", false, &["--app", "echo"]);
     for (path, status, part) in [
         ("/nothing", 404, "there is nothing"),
         ("/connections?sort=name", 400, "write id, age"),
         ("/connections?older=soon", 400, "older: "),
-        ("/connections?colour=red", 400, "there is no colour"),
+        ("/connections?colour=red", 400, "colour is not a parameter"),
         ("/connections?limit=0", 400, "limit: "),
-        ("/connections/none", 400, "a connection is named like"),
+        ("/connections/none", 400, "not the ID of a connection"),
         ("/connections/a3f9c2-1f", 404, "no such connection"),
     ] {
         let (got, head, body) = controlled.ask_with("GET", path, &[], "");

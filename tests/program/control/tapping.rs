@@ -60,7 +60,7 @@ impl Drop for Tap {
 }
 
 #[test]
-fn what_comes_and_goes_is_told_to_people() {
+fn a_tap_prints_readable_events() {
     let mut controlled = on_unix("control-tap", &["--app", "echo"]);
     let options = ["--payload", "--raw", "--events", "7"];
     let mut tap = tap(&mut controlled, &options);
@@ -109,13 +109,13 @@ fn what_comes_and_goes_is_told_to_people() {
     tap.line();
     assert_eq!(tap.said(), "client   ← close 1000");
     tap.line();
-    assert_eq!(tap.line(), "over: as many events as were asked for");
+    assert_eq!(tap.line(), "tap ended: event limit reached");
     assert!(tap.child.wait().unwrap().success());
     controlled.server.log_line("a tap ends audit=true");
 }
 
 #[test]
-fn only_what_is_asked_for_is_told_to_programs() {
+fn a_filtered_tap_prints_json() {
     let mut controlled = on_unix("control-tap-json", &["--app", "echo", "--protocols", "all"]);
     let mut other = controlled.server.websocket();
     let options = [
@@ -199,7 +199,7 @@ fn transcripts_of_both_sides_are_played_again() {
 }
 
 #[test]
-fn nobody_taps_without_right_or_without_end() {
+fn a_tap_needs_a_token_and_is_bounded() {
     let controlled = on_tcp("control-tap-guard", true, &["--app", "echo"]);
     let _client = controlled.server.websocket();
     controlled.has(1);
@@ -228,7 +228,7 @@ fn nobody_taps_without_right_or_without_end() {
             "/tap",
             r#"{"filter": {"colour": "red"}}"#,
             400,
-            "there is no colour",
+            "colour is not a parameter",
         ),
     ] {
         let (is, answer) = post(path, true, body);
@@ -240,7 +240,7 @@ fn nobody_taps_without_right_or_without_end() {
     assert_eq!(status, 200);
     assert!(answer.contains(" begun rfc6455 "), "{answer}");
     assert!(
-        answer.ends_with("over: as long as was asked for\n"),
+        answer.ends_with("tap ended: time limit reached\n"),
         "{answer}"
     );
 }

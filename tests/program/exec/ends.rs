@@ -22,7 +22,7 @@ const STUBBORN: &str =
 const ORDERLY: &str = "exec:sh -c 'sleep 600 & echo up; cat'";
 
 #[test]
-fn a_process_goes_with_its_client_and_takes_its_group_along() {
+fn a_process_and_its_group_end_with_its_client() {
     for (command, marker) in [(STUBBORN, "END=stubborn"), (ORDERLY, "END=orderly")] {
         let mut server = POLYSOCK.serve(&["--exec-grace", "200ms", "--exec-env", marker, command]);
         let mut client = server.websocket();
@@ -40,7 +40,7 @@ fn a_process_goes_with_its_client_and_takes_its_group_along() {
 }
 
 #[test]
-fn there_are_no_more_processes_than_allowed() {
+fn the_number_of_processes_is_limited() {
     let marker = "END=places";
     let arguments = ["--exec-max-processes", "2", "--exec-env", marker, ORDERLY];
     let server = POLYSOCK.serve(&arguments);
@@ -57,7 +57,7 @@ fn there_are_no_more_processes_than_allowed() {
 }
 
 #[test]
-fn the_program_takes_its_processes_along_within_its_deadline() {
+fn a_shutdown_ends_all_processes_within_its_deadline() {
     for (command, flags, signals, bound) in [
         (ORDERLY, &["--shutdown-timeout", "10s"][..], 1, 8),
         (
@@ -158,7 +158,7 @@ fn die(address: std::net::SocketAddr, random: &mut Random) -> Option<()> {
 }
 
 #[test]
-fn a_thousand_clients_that_die_at_random_points_leave_no_process_behind() {
+fn no_process_remains_after_a_thousand_clients_die_at_random_points() {
     const CLIENTS: u64 = 1000;
     let marker = "END=thousand";
     let mut server = POLYSOCK.serve(&["--exec-grace", "1s", "--exec-env", marker, ORDERLY]);

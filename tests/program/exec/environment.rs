@@ -60,7 +60,7 @@ fn environment(
 }
 
 #[test]
-fn a_process_is_told_what_cgi_and_websocketd_tell() {
+fn a_process_gets_the_variables_of_cgi_and_websocketd() {
     let arguments = [
         "--exec-env",
         "MODE=test=1",
@@ -111,7 +111,7 @@ fn a_process_is_told_what_cgi_and_websocketd_tell() {
 }
 
 #[test]
-fn a_secure_client_without_a_port_is_told_so_and_a_nul_is_left_escaped() {
+fn a_secure_client_without_a_port_gets_443_and_a_nul_stays_escaped() {
     let request = RFC6455.replace("/chat", "/a%00b");
     let request = with(&request, "Origin: https://example.com\r\n");
     let (found, _) = environment("secure-environment", &["--secure"], &request);

@@ -42,7 +42,7 @@ fn texts(texts: &[&str]) -> Vec<Message> {
 }
 
 #[tokio::test]
-async fn what_a_process_writes_is_delivered_to_the_end_and_its_status_is_the_close() {
+async fn all_output_of_a_process_is_delivered_and_its_status_becomes_the_close() {
     for (command, said, heard, code) in [
         ("exec:seq 1 3", &[][..], &["1", "2", "3"][..], 1000),
         ("EXEC:printf 'a\\r\\n\\nb'", &[], &["a", "", "b"], 1000),
@@ -81,7 +81,7 @@ async fn what_a_process_writes_is_delivered_to_the_end_and_its_status_is_the_clo
 }
 
 #[tokio::test]
-async fn messages_are_framed_as_was_said() {
+async fn messages_use_the_configured_framing() {
     for (flags, command, said, heard) in [
         (
             &["--exec-framing", "nul"][..],
@@ -182,7 +182,7 @@ async fn programs_that_were_written_for_websocketd_run_unchanged() {
 }
 
 #[test]
-fn what_a_process_says_on_its_standard_error_is_in_the_log() {
+fn the_standard_error_of_a_process_is_logged() {
     let mut server = POLYSOCK.serve(&[
         "--",
         "sh",
@@ -193,7 +193,7 @@ fn what_a_process_says_on_its_standard_error_is_in_the_log() {
     let line = server.log_line("is lost");
     assert!(line.contains("INFO") && !line.contains('\x1b'), "{line}");
     let log = server.stop();
-    assert!(log.contains("more lines of standard error"), "{log}");
+    assert!(log.contains("too many lines of standard error"), "{log}");
     assert!(log.lines().count() < 1000, "{} lines", log.lines().count());
 }
 

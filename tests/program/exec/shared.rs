@@ -21,7 +21,7 @@ async fn hear(client: &mut Connection) -> String {
 }
 
 #[tokio::test]
-async fn all_clients_share_a_process_that_is_started_again() {
+async fn all_clients_share_a_process_that_is_restarted() {
     let marker = "SHARED=talker";
     let arguments = [
         "--protocols",
@@ -57,7 +57,7 @@ async fn all_clients_share_a_process_that_is_started_again() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_holds_up_nobody() {
+async fn a_client_that_does_not_read_delays_no_other() {
     let server = POLYSOCK.serve(&["--exec-shared", "exec:cat"]);
     let _silent = server.websocket();
     let mut client = dial("rfc6455", server.address, &[]).await;
@@ -71,7 +71,7 @@ async fn a_client_that_reads_nothing_holds_up_nobody() {
 }
 
 #[test]
-fn one_that_cannot_be_started_is_a_bad_gateway() {
+fn a_shared_process_that_cannot_be_started_is_a_bad_gateway() {
     let server = POLYSOCK.serve(&["--exec-shared", "exec:/nonexistent/program"]);
     for _ in 0..2 {
         server.answers(polysock_test_support::opening::RFC6455, 502);

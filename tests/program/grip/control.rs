@@ -18,7 +18,7 @@ fn gateway() -> (Gateway, Publisher) {
 }
 
 #[test]
-fn who_has_subscribed_hears_what_is_published_until_it_unsubscribes() {
+fn a_subscriber_gets_publications_until_it_unsubscribes() {
     let (gateway, publisher) = gateway();
     let mut one = gateway.joins(&["room", "own 1/\u{e9}"]);
     let mut two = gateway.joins(&["room"]);
@@ -50,7 +50,7 @@ fn who_has_subscribed_hears_what_is_published_until_it_unsubscribes() {
 
 /// A page that fetches the current state after it has connected misses no later message.
 #[test]
-fn who_is_told_that_it_is_let_in_has_been_subscribed() {
+fn an_accepted_client_is_already_subscribed() {
     let (gateway, publisher) = gateway();
     let mut clients = Vec::new();
     for number in 0..20 {
@@ -62,7 +62,7 @@ fn who_is_told_that_it_is_let_in_has_been_subscribed() {
 }
 
 #[test]
-fn a_channel_that_is_subscribed_to_twice_is_heard_once() {
+fn a_channel_that_is_subscribed_to_twice_is_delivered_once() {
     let (gateway, publisher) = gateway();
     let mut client = gateway.joins(&["t", "t"]);
     publisher.publish(&[text("t", "1"), text("t", "2")]);
@@ -71,7 +71,7 @@ fn a_channel_that_is_subscribed_to_twice_is_heard_once() {
 }
 
 #[test]
-fn a_client_has_twenty_channels_and_no_more() {
+fn a_client_has_at_most_twenty_channels() {
     let (gateway, publisher) = gateway();
     let channels: Vec<_> = (0..21).map(|number| format!("c{number}")).collect();
     let names: Vec<_> = channels.iter().map(String::as_str).collect();
@@ -93,7 +93,7 @@ fn a_client_has_twenty_channels_and_no_more() {
 }
 
 #[test]
-fn what_is_no_control_message_is_passed_over() {
+fn malformed_control_messages_are_ignored() {
     let (gateway, publisher) = gateway();
     let mut client = gateway.opens(&[
         Event::control("nonsense"),
@@ -115,7 +115,7 @@ fn what_is_no_control_message_is_passed_over() {
 }
 
 #[test]
-fn a_client_that_is_detached_stays_and_is_heard_no_more() {
+fn a_detached_client_stays_and_its_messages_are_not_posted() {
     let (gateway, publisher) = gateway();
     let mut client = gateway.joins(&["t"]);
     client.send(frame(0x81, "x"));
@@ -142,7 +142,7 @@ fn a_client_that_is_detached_stays_and_is_heard_no_more() {
 }
 
 #[test]
-fn a_message_of_the_origins_is_said_to_a_client_when_nothing_else_is() {
+fn the_keep_alive_message_of_an_origin_is_sent_to_an_idle_client() {
     let (gateway, publisher) = gateway();
     let keep = |content: &str| {
         let keep = json!({"type": "keep-alive", "content": content, "timeout": 1});
@@ -161,7 +161,7 @@ fn a_message_of_the_origins_is_said_to_a_client_when_nothing_else_is() {
 }
 
 #[test]
-fn who_has_said_it_does_not_hear_it_where_the_subscription_says_so() {
+fn a_sender_with_skip_self_does_not_get_its_own_message() {
     let (gateway, publisher) = gateway();
     let skip_self = r#"{"type":"subscribe","channel":"t","filters":["skip-self"]}"#;
     let mut clients = ["alice", "bob"].map(|user| {
@@ -181,7 +181,7 @@ fn who_has_said_it_does_not_hear_it_where_the_subscription_says_so() {
 }
 
 #[test]
-fn who_has_left_is_published_to_no_more_and_who_comes_is() {
+fn only_connected_clients_get_publications() {
     let (gateway, publisher) = gateway();
     let mut gone = gateway.joins(&["t"]);
     gone.send(close(1000));

@@ -7,7 +7,7 @@ use polysock_test_support::grip::{Answer, EVENTS, Event};
 use super::{Gateway, SILENCE, dial, is_cut};
 
 #[test]
-fn a_clients_close_is_answered_at_once_and_posted() {
+fn the_close_of_a_client_is_answered_immediately_and_posted() {
     let gateway = Gateway::new(&[]);
     for (close, posted) in [
         (&b"\x03\xe8fin"[..], Some(&b"\x03\xe8fin"[..])),
@@ -49,7 +49,7 @@ fn a_clients_close_is_answered_at_once_and_posted() {
 }
 
 #[test]
-fn a_client_that_is_gone_is_a_disconnect() {
+fn a_vanished_client_is_a_disconnect_event() {
     let gateway = Gateway::new(&[]);
     let client = gateway.opens(&[]);
     drop(client);
@@ -64,7 +64,7 @@ fn a_client_that_is_gone_is_a_disconnect() {
 }
 
 #[test]
-fn a_client_that_is_gone_while_the_origin_thinks_is_a_disconnect_behind_the_rest() {
+fn a_client_that_vanishes_during_a_request_is_a_disconnect_event_after_the_rest() {
     let gateway = Gateway::new(&[]);
     let mut client = gateway.opens(&[]);
     client.send(frame(0x81, "x"));
@@ -83,7 +83,7 @@ fn a_client_that_is_gone_while_the_origin_thinks_is_a_disconnect_behind_the_rest
 }
 
 #[test]
-fn the_origin_closes_as_it_likes() {
+fn the_origin_chooses_code_and_reason_of_its_close() {
     let gateway = Gateway::new(&[]);
     for (close, frame_of_it) in [
         (Event::close(4000, "done"), &b"\x0f\xa0done"[..]),
@@ -160,7 +160,7 @@ fn an_origin_that_fails_has_its_client_cut_and_is_not_asked_again() {
 }
 
 #[test]
-fn closes_of_the_gateway_are_told_to_the_origin() {
+fn closes_of_the_gateway_are_posted_to_the_origin() {
     let mut gateway = Gateway::new(&[]);
     let mut client = gateway.opens(&[]);
     gateway.server.signal("TERM");

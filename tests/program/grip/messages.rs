@@ -9,7 +9,7 @@ use polysock_test_support::opening::RFC6455;
 use super::{Gateway, SILENCE};
 
 #[test]
-fn each_message_is_an_event_and_each_event_a_message() {
+fn messages_and_events_are_converted_one_to_one() {
     let gateway = Gateway::new(&[]);
     let mut client = gateway.opens(&[]);
     for (opcode, kind, content) in [
@@ -53,7 +53,7 @@ fn a_message_in_fragments_is_one_event() {
 }
 
 #[test]
-fn there_is_one_request_at_a_time_and_what_comes_meanwhile_goes_together() {
+fn messages_during_a_request_are_sent_together_in_the_next() {
     let gateway = Gateway::new(&[]);
     let mut client = gateway.opens(&[]);
     client.send(frame(0x81, "first"));
@@ -81,7 +81,7 @@ fn there_is_one_request_at_a_time_and_what_comes_meanwhile_goes_together() {
 }
 
 #[test]
-fn with_grip_only_what_is_marked_goes_out() {
+fn with_grip_only_prefixed_messages_are_sent() {
     let gateway = Gateway::new(&[]);
     let mut client = gateway.opens(&[]);
     client.send(frame(0x81, "x"));
@@ -99,7 +99,7 @@ fn with_grip_only_what_is_marked_goes_out() {
 }
 
 #[test]
-fn with_an_empty_prefix_all_goes_out_but_what_is_control() {
+fn with_an_empty_prefix_all_messages_but_control_messages_are_sent() {
     let gateway = Gateway::new(&[]);
     let open = [
         Event::bare("OPEN"),
@@ -122,7 +122,7 @@ fn with_an_empty_prefix_all_goes_out_but_what_is_control() {
 }
 
 #[test]
-fn without_grip_all_goes_out_as_it_is() {
+fn without_grip_all_messages_are_sent_unchanged() {
     let gateway = Gateway::new(&[]);
     let said = [
         Event::text("m:marked"),
@@ -150,7 +150,7 @@ fn an_event_without_a_size_is_an_empty_message() {
 }
 
 #[test]
-fn pings_are_answered_here_and_those_of_the_origin_go_out() {
+fn the_gateway_answers_pings_and_sends_those_of_the_origin() {
     let gateway = Gateway::new(&[]);
     let mut client = gateway.opens(&[]);
     client.send(frame(0x89, "mine"));
@@ -171,7 +171,7 @@ fn pings_are_answered_here_and_those_of_the_origin_go_out() {
 }
 
 #[test]
-fn what_the_origin_wants_to_know_again_it_is_told_with_each_request() {
+fn metadata_of_the_origin_is_included_in_each_request() {
     let gateway = Gateway::new(&[]);
     let open = Answer::accept(&[])
         .with("Set-Meta-User", "alice")
@@ -197,7 +197,7 @@ fn what_the_origin_wants_to_know_again_it_is_told_with_each_request() {
 }
 
 #[test]
-fn a_connection_that_the_origin_has_let_go_of_loses_no_message() {
+fn no_message_is_lost_if_the_origin_closes_its_connection() {
     let gateway = Gateway::new(&[]);
     let mut client = gateway.opens(&[]);
     for (is_announced, text) in [
@@ -223,7 +223,7 @@ fn a_connection_that_the_origin_has_let_go_of_loses_no_message() {
 }
 
 #[test]
-fn an_origin_is_asked_again_when_nothing_has_happened_for_as_long_as_it_says() {
+fn an_idle_origin_is_posted_to_at_its_keep_alive_interval() {
     let gateway = Gateway::new(&[]);
     // Intervals below twenty seconds are raised to twenty.
     let open = Answer::accept(&[]).with("Keep-Alive-Interval", "1");

@@ -48,7 +48,7 @@ fn has(fields: &[(String, String)], beginning: &str) -> bool {
 }
 
 #[test]
-fn the_origin_is_told_what_a_client_speaks_and_need_not_know_it() {
+fn the_origin_receives_the_protocol_of_a_client_and_may_ignore_it() {
     let gateway = Gateway::new(&[]);
     for protocol in PROTOCOLS {
         let name = protocol.name();
@@ -110,7 +110,7 @@ fn a_client_closes_as_its_protocol_can() {
 }
 
 #[test]
-fn the_origins_close_loses_what_a_protocol_cannot_say() {
+fn a_close_of_the_origin_is_reduced_to_what_the_protocol_supports() {
     let gateway = Gateway::new(&[]);
     let done = Close {
         code: CloseCode::new(1001).unwrap(),
@@ -152,7 +152,7 @@ fn a_client_without_binary_messages_is_closed_or_has_base64() {
 }
 
 #[test]
-fn an_old_client_is_pinged_by_nobody_and_one_of_today_by_the_gateway() {
+fn only_clients_of_protocols_with_pings_are_pinged() {
     let interval = Duration::from_millis(300);
     let gateway = Gateway::new(&["--ping-interval", "300ms", "--pong-timeout", "300ms"]);
     let (mut old, _) = dial(&gateway, find_protocol("hixie-76").unwrap());

@@ -12,7 +12,7 @@ use super::{Gateway, SILENCE};
 use crate::POLYSOCK;
 
 #[test]
-fn the_origin_is_asked_as_the_client_asks() {
+fn the_origin_receives_the_request_of_the_client() {
     let gateway = Gateway::new(&[]);
     let request = with(
         &RFC6455.replace("/chat", "/a/b?x=1&y=%20"),
@@ -81,7 +81,7 @@ fn fields_that_are_the_gateways_cannot_be_forged() {
 }
 
 #[test]
-fn a_client_gets_the_fields_that_are_for_it() {
+fn a_client_gets_only_the_fields_meant_for_it() {
     let gateway = Gateway::new(&[]);
     let offer = with(RFC6455, "Sec-WebSocket-Protocol: chat, x\r\n");
     let answer = Answer::accept(&[])
@@ -129,7 +129,7 @@ fn messages_of_the_first_answer_follow_the_handshake() {
 }
 
 #[test]
-fn a_refusal_is_the_origins_own() {
+fn a_refusal_of_the_origin_is_passed_on() {
     let gateway = Gateway::new(&[]);
     for request in [RFC6455, HIXIE_75] {
         for (status, content_type) in [
@@ -183,7 +183,7 @@ fn an_answer_that_accepts_nothing_is_a_bad_gateway() {
 }
 
 #[test]
-fn an_origin_that_is_not_there_is_a_bad_gateway() {
+fn an_unreachable_origin_is_a_bad_gateway() {
     let address = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .unwrap();
@@ -192,7 +192,7 @@ fn an_origin_that_is_not_there_is_a_bad_gateway() {
 }
 
 #[test]
-fn an_answer_that_does_not_come_is_a_timeout_and_the_origin_is_not_asked_again() {
+fn a_missing_answer_is_a_timeout_and_the_request_is_not_repeated() {
     let gateway = Gateway::with("grip-slow", "answer_timeout = \"300ms\"\n");
     let (mut client, post) = gateway.asks(RFC6455);
     let head = client.head();
@@ -233,7 +233,7 @@ fn a_stream_of_http_2_is_a_client_like_any() {
 
 /// Messages of a client are not sent to the origin before it has admitted the client.
 #[test]
-fn what_comes_with_the_handshake_waits_for_the_answer() {
+fn messages_sent_with_the_handshake_wait_for_the_answer() {
     let gateway = Gateway::new(&[]);
     let early = [RFC6455.as_bytes(), &frame(0x81, "early")].concat();
     let (mut client, post): (Client, _) = gateway.asks(early);

@@ -60,7 +60,7 @@ fn each_request_is_signed_with_the_key() {
 }
 
 #[test]
-fn a_file_says_the_key_and_who_signs() {
+fn the_key_and_the_issuer_are_read_from_the_configuration() {
     let origin = Origin::new();
     let routes = format!(
         "[publish]\nlisten = \"127.0.0.1:0\"\nkey = \"{KEY}\"\nissuer = \"our gateway\"\n\
@@ -77,7 +77,7 @@ fn a_file_says_the_key_and_who_signs() {
 }
 
 #[test]
-fn a_key_that_is_none_is_refused_at_the_start() {
+fn an_invalid_key_is_refused_at_startup() {
     for key in ["", "base64:", "base64:%"] {
         let arguments = [
             "serve",

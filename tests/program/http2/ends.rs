@@ -64,7 +64,7 @@ fn a_close_ends_the_stream_and_no_other() {
 }
 
 #[test]
-fn every_stream_is_told_of_a_shutdown() {
+fn a_shutdown_closes_every_stream() {
     run(async {
         let slow = ["--close-timeout", "10m", "--shutdown-timeout", "10m"];
         let mut server = POLYSOCK.serve(&[&["--app", "echo"][..], &slow].concat());
@@ -110,7 +110,7 @@ fn a_shutdown_is_not_held_up_by_an_idle_connection() {
 }
 
 #[test]
-fn a_shutdown_is_not_held_up_by_one_that_does_not_read() {
+fn a_shutdown_is_not_delayed_by_a_stream_that_does_not_read() {
     run(async {
         let arguments = ["--app", "echo", "--close-timeout", "200ms"];
         let mut server = POLYSOCK.serve(&[&arguments[..], &["--shutdown-timeout", "15s"]].concat());

@@ -34,7 +34,7 @@ fn flood(server: &Server, part: &[u8], parts: usize) -> Hostile {
 }
 
 #[test]
-fn streams_that_are_reset_before_they_are_looked_at_end_the_connection() {
+fn streams_that_are_reset_before_they_are_read_end_the_connection() {
     let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut part = Vec::new();
     for id in streams(1000) {
@@ -98,7 +98,7 @@ fn frames_that_do_no_work_end_the_connection() {
         assert!(hostile.send(&frames(2_000)), "{kind}");
         hostile.is_calmed();
     }
-    server.log_line("closed for a flood of HTTP/2 frames that do no work peer=127.0.0.1:");
+    server.log_line("closed because of a flood of useless HTTP/2 frames peer=127.0.0.1:");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn more_streams_than_may_be_open_are_refused() {
 }
 
 #[test]
-fn streams_that_nobody_reads_hold_their_windows_and_no_more() {
+fn unread_streams_hold_no_more_than_their_windows() {
     run(async {
         let server = POLYSOCK.serve(&["--app", "echo"]);
         let mut peer = Peer::connect(server.address).await;
@@ -183,7 +183,7 @@ fn streams_that_nobody_reads_hold_their_windows_and_no_more() {
 }
 
 #[test]
-fn one_that_answers_no_ping_is_given_up() {
+fn a_stream_that_answers_no_ping_is_closed() {
     let mut server = POLYSOCK.serve(&["--app", "echo", "--ping-interval", "300ms"]);
     let mut client = server.connect();
     let open = http2_frame(HEADERS, END_HEADERS, 1, &connect());

@@ -35,7 +35,7 @@ fn compression_is_agreed_on_as_over_http_1() {
 }
 
 #[test]
-fn is_known_by_its_preface_however_it_comes() {
+fn http2_is_recognised_by_its_preface_however_it_is_cut() {
     let server = POLYSOCK.serve(&["--app", "echo"]);
     let headers = http2_frame(1, 4, 1, &connect());
     let data = http2_frame(0, 0, 1, &frame(0x81, "Hello"));
@@ -63,7 +63,7 @@ fn is_known_by_its_preface_however_it_comes() {
 }
 
 #[test]
-fn is_closed_without_a_word_where_it_is_off() {
+fn http2_is_closed_without_an_answer_if_disabled() {
     let server = POLYSOCK.serve(&["--app", "echo", "--http2", "off"]);
     let mut client = server.connect();
     client.send(preface());
@@ -73,7 +73,7 @@ fn is_closed_without_a_word_where_it_is_off() {
 }
 
 #[test]
-fn is_not_offered_where_no_protocol_is_spoken_on_streams() {
+fn extended_connect_is_not_offered_without_a_protocol_for_streams() {
     let server = POLYSOCK.serve(&["--app", "echo", "--protocols", "legacy"]);
     let mut client = server.connect();
     client.send(preface());
@@ -86,7 +86,7 @@ fn is_not_offered_where_no_protocol_is_spoken_on_streams() {
 }
 
 #[test]
-fn a_first_request_that_does_not_come_has_a_deadline() {
+fn a_missing_first_request_has_a_deadline() {
     let server = POLYSOCK.serve(&["--app", "echo", "--handshake-timeout", "500ms"]);
     let began = Instant::now();
     let half_a_head = http2_frame(1, 0, 1, GET);

@@ -11,7 +11,7 @@ use super::MIB;
 use crate::POLYSOCK;
 
 #[test]
-fn of_a_hundred_one_that_does_not_read_stops_no_other() {
+fn a_stream_that_does_not_read_blocks_no_other_of_a_hundred() {
     const COUNT: usize = 100;
     run(async {
         let server = POLYSOCK.serve(&["--app", "echo"]);
@@ -79,7 +79,7 @@ fn an_upstream_that_does_not_read_stops_its_own_stream_only() {
 }
 
 #[test]
-fn one_that_does_not_read_is_given_up_and_reset() {
+fn a_stream_that_does_not_read_is_reset() {
     run(async {
         let arguments = ["--app", "echo", "--ping-interval", "500ms"];
         let mut server = POLYSOCK.serve(&arguments);

@@ -22,7 +22,7 @@ fn packets(file: &[u8]) -> Vec<&[u8]> {
 }
 
 #[test]
-fn sessions_of_real_browsers_replay_as_they_were() {
+fn sessions_of_real_browsers_replay() {
     let imported = Imported::of("real", "chat.pcap", CHAT, &[]);
     assert_eq!(imported.code, Some(0), "{}", imported.stderr);
     assert_eq!(
@@ -48,7 +48,7 @@ fn sessions_of_real_browsers_replay_as_they_were() {
 }
 
 #[test]
-fn captures_with_packets_repeated_or_out_of_order_say_the_same() {
+fn captures_with_repeated_or_reordered_packets_import_alike() {
     let whole = Imported::of("whole", "chat.pcap", CHAT, &[]);
     let all = packets(CHAT);
     let (header, records) = all.split_first().unwrap();
@@ -82,7 +82,7 @@ fn captures_with_packets_repeated_or_out_of_order_say_the_same() {
 }
 
 #[test]
-fn what_is_left_of_a_capture_replays() {
+fn a_truncated_capture_replays() {
     let whole = Imported::of("left", "chat.pcap", CHAT, &[]);
     let said: Vec<Vec<u8>> = (0..2).map(|index| told(&whole.fixture(index)).0).collect();
     for tenth in 3..10 {
@@ -102,12 +102,12 @@ fn what_is_left_of_a_capture_replays() {
     assert!(
         Imported::of("half", "chat.pcap", &CHAT[..CHAT.len() / 2], &[])
             .stderr
-            .contains("read as far as it goes")
+            .contains("read up to the damaged part")
     );
 }
 
 #[test]
-fn a_lost_packet_ends_what_is_kept_and_is_named() {
+fn a_lost_packet_ends_the_session_and_is_noted() {
     let echo = echo(HEAD);
     // The second segment of the client's second message is missing.
     let frame = echo
@@ -138,7 +138,7 @@ fn a_lost_packet_ends_what_is_kept_and_is_named() {
 }
 
 #[test]
-fn what_was_not_answered_in_the_capture_is_left_out() {
+fn bytes_without_a_captured_answer_are_left_out() {
     let echo = echo(HEAD);
     let answered = echo
         .packets
@@ -155,7 +155,7 @@ fn what_was_not_answered_in_the_capture_is_left_out() {
 }
 
 #[test]
-fn half_an_answer_is_no_answer() {
+fn a_partial_answer_is_no_answer() {
     let mut connection = connection(50000);
     connection.say(From::Client, HEAD.as_bytes());
     connection.say_in(From::Server, &answer(HEAD), 100);
@@ -176,7 +176,7 @@ fn half_an_answer_is_no_answer() {
     assert!(
         imported
             .stderr
-            .contains("the answer was captured in part only"),
+            .contains("the answer was captured only in part"),
         "{}",
         imported.stderr
     );

@@ -7,7 +7,7 @@ use polysock_test_support::packets::{ACK, FIN, From, Link, pcap, pcapng};
 use super::{HEAD, Imported, answer, connection, echo, told};
 
 #[test]
-fn an_echo_is_an_echo_and_keeps_segments_and_pauses() {
+fn an_imported_echo_keeps_segments_and_pauses() {
     for (name, file) in [
         (
             "echo.pcap",
@@ -43,7 +43,7 @@ fn an_echo_is_an_echo_and_keeps_segments_and_pauses() {
 }
 
 #[test]
-fn a_refusal_says_by_which_rule() {
+fn an_imported_refusal_names_its_rule() {
     let head = HEAD.replace("GET", "POST");
     let mut connection = connection(50000);
     connection.say(From::Client, head.as_bytes());
@@ -65,7 +65,7 @@ fn a_refusal_says_by_which_rule() {
 }
 
 #[test]
-fn another_server_is_recorded_as_it_is() {
+fn a_session_of_another_server_is_imported_unchanged() {
     let mut connection = connection(50000);
     connection.say(From::Client, HEAD.as_bytes());
     connection.say(
@@ -87,7 +87,7 @@ fn another_server_is_recorded_as_it_is() {
             .transcript
             .header("note")
             .unwrap()
-            .contains("recorded of another server")
+            .contains("recorded from another server")
     );
     assert_eq!(
         told(&fixture).1,
@@ -137,7 +137,7 @@ fn secrets_are_masked_unless_they_are_to_be_kept() {
 }
 
 #[test]
-fn a_handshake_behind_an_ordinary_request_is_found() {
+fn a_handshake_after_an_ordinary_request_is_found() {
     let mut connection = connection(50000);
     connection.say(
         From::Client,

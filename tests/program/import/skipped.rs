@@ -12,7 +12,7 @@ use super::{HEAD, Imported, connection, echo};
 use crate::POLYSOCK;
 
 #[test]
-fn what_is_left_out_is_counted_by_reason() {
+fn skipped_connections_are_counted_by_reason() {
     let mut packets = Vec::new();
     for (port, said) in [
         (50001, &b"\x16\x03\x01\x00\x00"[..]),
@@ -50,7 +50,7 @@ fn what_is_left_out_is_counted_by_reason() {
 }
 
 #[test]
-fn a_handshake_that_was_cut_or_has_a_gap_says_so() {
+fn a_handshake_that_was_cut_or_has_a_gap_is_reported() {
     let whole = echo(HEAD).packets;
     let head = (0..whole.len()).filter(|index| whole[*index].len() > 40);
     let head: Vec<usize> = head.take(3).collect();
@@ -82,7 +82,7 @@ fn a_handshake_that_was_cut_or_has_a_gap_says_so() {
 }
 
 #[test]
-fn what_is_compressed_or_comes_through_stdin_is_read_alike() {
+fn compressed_captures_and_stdin_are_read_alike() {
     let file = pcap(Link::Raw, usize::MAX, &echo(HEAD).packets);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(&file).unwrap();
@@ -110,14 +110,14 @@ fn what_is_compressed_or_comes_through_stdin_is_read_alike() {
         &[],
     );
     assert!(
-        half.stderr.contains("read as far as it goes"),
+        half.stderr.contains("read up to the damaged part"),
         "{}",
         half.stderr
     );
 }
 
 #[test]
-fn what_cannot_be_imported_is_named() {
+fn an_import_error_names_the_problem() {
     for (bytes, said) in [
         (&b"hello\n"[..], "no `var VNC_frame_data = [`"),
         (
@@ -126,7 +126,7 @@ fn what_cannot_be_imported_is_named() {
         ),
         (
             b"var VNC_frame_data = [\n'{x{y',\n",
-            "line 2: the time is a number of milliseconds",
+            "line 2: the time is not a number of milliseconds",
         ),
         (
             b"var VNC_frame_data = [\n'{1{y\n",
@@ -138,7 +138,7 @@ fn what_cannot_be_imported_is_named() {
         ),
         (
             b"var VNC_frame_data = [\n'1',\n",
-            "line 2: an element begins with { or }",
+            "line 2: an element must begin with { or }",
         ),
         (b"\xd4\xc3\xb2\xa1", "the capture is empty"),
     ] {

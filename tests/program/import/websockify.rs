@@ -16,7 +16,7 @@ fn recordings_of_websockify_become_sessions() {
     assert!(
         imported
             .stderr
-            .contains("opening handshake, frames and segments are not in it")
+            .contains("it contains no opening handshake, frames or segments")
     );
     imported.assert_replays();
     let fixture = imported.fixture(0);

@@ -64,7 +64,7 @@ fn each_event_of_an_answer_arrives_before_the_next_is_sent() {
 }
 
 #[test]
-fn trailers_of_an_answer_arrive_where_they_are_announced_and_wanted() {
+fn announced_trailers_of_an_answer_reach_clients_that_accept_them() {
     let (server, gateway) = WebServer::behind(&[]);
     for (te, trailers) in [("TE: trailers\r\n", "X-Sum: 5\r\n"), ("", "")] {
         let mut client = gateway.connect();
@@ -80,7 +80,7 @@ fn trailers_of_an_answer_arrive_where_they_are_announced_and_wanted() {
 }
 
 #[test]
-fn a_body_that_waits_for_100_continue_is_asked_for_when_the_server_asks() {
+fn a_100_continue_of_the_server_is_passed_on() {
     let (server, gateway) = WebServer::behind(&["--workers", "1"]);
     let post = with(POST, "Expect: 100-continue\r\n");
     let mut client = gateway.connect();
@@ -113,7 +113,7 @@ fn a_body_that_waits_for_100_continue_is_asked_for_when_the_server_asks() {
 }
 
 #[test]
-fn who_does_not_read_stops_who_sends() {
+fn a_peer_that_does_not_read_stops_the_sender() {
     let (server, gateway) = WebServer::behind(&[]);
     let (before, _) = gateway.memory();
     let piece = vec![b'x'; MIB];

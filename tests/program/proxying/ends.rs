@@ -9,7 +9,7 @@ use super::{GET, WebServer};
 use crate::POLYSOCK;
 
 #[test]
-fn a_server_that_is_not_there_is_answered_for() {
+fn an_unreachable_server_is_a_bad_gateway() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -27,7 +27,7 @@ fn a_server_that_is_not_there_is_answered_for() {
 }
 
 #[test]
-fn a_body_that_breaks_off_breaks_off() {
+fn a_body_that_breaks_off_on_one_side_breaks_off_on_the_other() {
     let (server, gateway) = WebServer::behind(&[]);
     for (framing, body) in [
         ("Content-Length: 9\r\n", "abc"),

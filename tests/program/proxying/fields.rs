@@ -6,7 +6,7 @@ use polysock_test_support::opening::{RFC6455, assert_status, with};
 use super::{GET, WebServer, ok, sorted};
 
 #[test]
-fn a_request_goes_on_without_what_belongs_to_its_connection() {
+fn a_request_is_forwarded_without_hop_by_hop_fields() {
     let (server, gateway) = WebServer::behind(&[]);
     let host = server.url().replace("http://", "");
     for (request, expected) in [
@@ -65,7 +65,7 @@ fn a_request_goes_on_without_what_belongs_to_its_connection() {
 }
 
 #[test]
-fn an_answer_goes_back_without_what_belongs_to_its_connection() {
+fn an_answer_is_returned_without_hop_by_hop_fields() {
     let (server, gateway) = WebServer::behind(&[]);
     for (method, answer, expected, body) in [
         (
@@ -128,7 +128,7 @@ fn an_answer_goes_back_without_what_belongs_to_its_connection() {
 }
 
 #[test]
-fn an_answer_that_is_none_is_answered_for() {
+fn an_invalid_answer_is_a_bad_gateway() {
     let (server, gateway) = WebServer::behind(&[]);
     for answer in [
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
@@ -149,7 +149,7 @@ fn an_answer_that_is_none_is_answered_for() {
 }
 
 #[test]
-fn what_no_web_server_should_see_is_refused() {
+fn connect_and_trace_are_refused() {
     let (server, gateway) = WebServer::behind(&[]);
     for (request, status) in [
         ("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 501),
@@ -185,7 +185,7 @@ fn a_path_in_the_url_is_joined_with_the_clients() {
 }
 
 #[test]
-fn a_user_in_the_url_stands_for_the_clients() {
+fn the_user_of_the_url_replaces_the_clients_authorization() {
     let server = WebServer::new();
     let url = server.url().replace("http://", "http://me:secret@");
     let gateway = crate::POLYSOCK.serve(&[&url]);
@@ -200,7 +200,7 @@ fn a_user_in_the_url_stands_for_the_clients() {
 }
 
 #[test]
-fn a_websocket_is_passed_on_beside_ordinary_requests() {
+fn a_websocket_is_relayed_in_addition_to_ordinary_requests() {
     let (server, gateway) = WebServer::behind(&[]);
     let mut client = gateway.connect();
     client.send(GET);
@@ -215,7 +215,7 @@ fn a_websocket_is_passed_on_beside_ordinary_requests() {
 }
 
 #[tokio::test]
-async fn http_2_in_front_is_http_1_behind() {
+async fn http_2_requests_are_forwarded_over_http_1() {
     let (server, gateway) = WebServer::behind(&[]);
     let mut peer = Peer::connect(gateway.address).await;
     let asked = std::thread::spawn(move || {

@@ -63,7 +63,7 @@ fn a_connection_that_the_server_closes_is_not_used_again() {
 }
 
 #[test]
-fn a_connection_is_kept_no_longer_than_its_server_says() {
+fn a_connection_is_kept_no_longer_than_its_keep_alive_timeout() {
     let (server, gateway) = WebServer::behind(&["--workers", "1"]);
     let mut client = gateway.connect();
     client.send(GET);
@@ -85,7 +85,7 @@ fn a_connection_is_kept_no_longer_than_its_server_says() {
 }
 
 #[test]
-fn a_request_that_meets_a_closing_connection_is_sent_again_where_it_may_be() {
+fn a_repeatable_request_on_a_closing_connection_is_sent_again() {
     for (request, is_repeated) in [
         (GET.to_owned(), true),
         (GET.replace("GET", "DELETE"), true),
@@ -117,7 +117,7 @@ fn a_request_that_meets_a_closing_connection_is_sent_again_where_it_may_be() {
 }
 
 #[test]
-fn a_connection_whose_server_says_what_nobody_asked_for_is_not_used_again() {
+fn a_connection_with_an_unsolicited_answer_is_not_used_again() {
     let (server, gateway) = WebServer::behind(&["--workers", "1"]);
     let mut client = gateway.connect();
     client.send(GET);

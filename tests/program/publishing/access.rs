@@ -31,7 +31,7 @@ fn from_now(seconds: i64) -> i64 {
 }
 
 #[test]
-fn with_a_key_it_takes_a_token_to_publish() {
+fn publishing_needs_a_token_if_a_key_is_set() {
     let key = ["--grip-key", KEY];
     let arguments = ["app:broadcast/t", "--publish", "127.0.0.1:0"];
     let mut server = POLYSOCK.serve(&[&arguments[..], &key].concat());
@@ -103,7 +103,7 @@ fn a_key_may_be_binary() {
 }
 
 #[test]
-fn without_a_key_nobody_elsewhere_may_publish() {
+fn a_publish_listener_on_other_addresses_needs_a_key() {
     let arguments = ["serve", "app:broadcast/t", "--listen", "127.0.0.1:0"];
     for address in ["0.0.0.0:0", "[::]:0"] {
         let arguments = [&arguments[..], &["--publish", address]].concat();
@@ -121,7 +121,7 @@ fn without_a_key_nobody_elsewhere_may_publish() {
 }
 
 #[test]
-fn a_file_says_where_to_publish_and_with_which_key() {
+fn the_publish_listener_and_its_key_are_read_from_the_configuration() {
     let routes = format!(
         "[publish]\nlisten = \"127.0.0.1:0\"\nkey = \"{KEY}\"\n\
          [[route]]\npath = \"/news\"\ntarget = \"app:broadcast/news\"\n"
@@ -176,7 +176,7 @@ fn no_page_of_a_browser_publishes() {
 }
 
 #[test]
-fn a_request_may_be_so_long_and_no_longer() {
+fn the_length_of_a_publish_request_is_limited() {
     let mut server = POLYSOCK.serve(&["app:broadcast/t", "--publish", "127.0.0.1:0"]);
     let publisher = Publisher::of(&mut server);
     let mut client = server.websocket();

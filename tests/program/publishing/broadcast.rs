@@ -22,7 +22,7 @@ fn joins(server: &Server, path: &str) -> Client {
 }
 
 #[test]
-fn all_hear_what_one_says_and_what_is_published() {
+fn all_clients_get_messages_of_clients_and_publications() {
     let arguments = ["app:broadcast/news", "--publish", "127.0.0.1:0"];
     let arguments = [&arguments[..], &["--protocols", "all", "--origin", "*"]].concat();
     let mut server = POLYSOCK.serve(&arguments);
@@ -46,7 +46,7 @@ fn all_hear_what_one_says_and_what_is_published() {
 }
 
 #[test]
-fn routes_share_a_channel_and_have_others_of_their_own() {
+fn routes_may_share_a_channel_or_have_their_own() {
     let routes = "[publish]\nlisten = \"127.0.0.1:0\"\n\
         [[route]]\npath = \"/a\"\ntarget = \"app:broadcast/one\"\n\
         [[route]]\npath = \"/b\"\ntarget = \"app:broadcast/one\"\n\
@@ -65,7 +65,7 @@ fn routes_share_a_channel_and_have_others_of_their_own() {
 }
 
 #[test]
-fn a_channel_has_a_name() {
+fn an_empty_channel_name_is_refused() {
     let arguments = ["serve", "app:broadcast/", "--listen", "127.0.0.1:0"];
     let run = POLYSOCK.run(&arguments, Input::NOTHING);
     assert!(matches!(run.code, Some(1 | 2)), "{}", run.stderr);

@@ -21,7 +21,7 @@ fn listener() -> (Server, Client, Publisher) {
 }
 
 #[test]
-fn an_item_is_heard_as_it_says() {
+fn an_item_is_delivered_in_its_format() {
     let (_server, mut client, publisher) = listener();
     for (what, item, heard) in [
         (
@@ -90,7 +90,7 @@ fn an_item_is_heard_as_it_says() {
 }
 
 #[test]
-fn an_item_that_is_not_for_websockets_is_heard_by_nobody_and_is_no_error() {
+fn an_item_for_other_formats_or_channels_is_ignored_without_an_error() {
     let (_server, mut client, publisher) = listener();
     for items in [
         json!([]),
@@ -111,7 +111,7 @@ fn an_item_that_is_not_for_websockets_is_heard_by_nobody_and_is_no_error() {
 }
 
 #[test]
-fn of_a_request_with_a_fault_nothing_is_sent() {
+fn a_request_with_an_invalid_item_publishes_nothing() {
     let (_server, mut client, publisher) = listener();
     let good = text("t", "half");
     let faults = [
@@ -167,7 +167,7 @@ fn of_a_request_with_a_fault_nothing_is_sent() {
 }
 
 #[test]
-fn items_are_heard_in_their_order() {
+fn items_are_delivered_in_order() {
     let (_server, mut client, publisher) = listener();
     let numbers: Vec<_> = (0..200).map(|number| number.to_string()).collect();
     for batch in numbers.chunks(50) {
@@ -180,7 +180,7 @@ fn items_are_heard_in_their_order() {
 }
 
 #[test]
-fn an_item_is_heard_once() {
+fn an_item_with_a_repeated_id_is_delivered_once() {
     let (_server, mut client, publisher) = listener();
     let item = |id: &str, channel: &str, said: &str| {
         let mut item = text(channel, said);
@@ -220,7 +220,7 @@ fn an_item_waits_for_the_one_before_it() {
 }
 
 #[test]
-fn clients_are_closed_with_what_is_said() {
+fn clients_are_closed_with_the_published_code_and_reason() {
     for (close, heard) in [
         (
             json!({"action": "close", "code": 4001, "reason": "why"}),

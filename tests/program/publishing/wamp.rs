@@ -24,7 +24,7 @@ fn is_up_to_date(client: &mut Client) {
 }
 
 #[test]
-fn what_is_published_to_the_uri_of_a_topic_is_an_event() {
+fn a_publication_to_the_uri_of_a_topic_is_an_event() {
     let arguments = ["app:wamp", "--publish", "127.0.0.1:0"];
     let arguments = [&arguments[..], &["--protocols", "all", "--origin", "*"]].concat();
     let mut server = POLYSOCK.serve(&arguments);

@@ -92,7 +92,7 @@ fn assert_accepted(mut stream: UnixStream) {
 }
 
 #[test]
-fn a_socket_of_systemd_is_a_listener_by_its_name_and_stays_one() {
+fn a_systemd_socket_is_a_listener_by_name_and_survives_reloads() {
     let held = Held::new("activated");
     let file = POLYSOCK.directory("activated-file").join("polysock.toml");
     let local = "[[listener]]\naddress = \"systemd:local\"\n";
@@ -105,8 +105,8 @@ fn a_socket_of_systemd_is_a_listener_by_its_name_and_stays_one() {
     let mut client = configured.open("/");
     assert_accepted(held.ask());
 
-    let line = configured.reload(&[web, &route].concat(), "no listener takes");
-    assert!(line.contains("passed as `local`"), "{line}");
+    let line = configured.reload(&[web, &route].concat(), "no listener uses");
+    assert!(line.contains("the sockets `local` from systemd"), "{line}");
     let waiting = held.ask();
     let line = configured.reload(&[all, &route].concat(), IN_FORCE);
     assert!(line.contains("listeners=2"), "{line}");
@@ -119,7 +119,7 @@ fn a_socket_of_systemd_is_a_listener_by_its_name_and_stays_one() {
 }
 
 #[test]
-fn whoever_comes_between_two_processes_is_answered() {
+fn a_client_that_connects_between_two_processes_is_answered() {
     let held = Held::new("restarted");
     let arguments = ["--listen", "systemd:", "--app", "echo"];
     let mut server = held.serve(&arguments);
@@ -154,7 +154,7 @@ fn whoever_comes_between_two_processes_is_answered() {
 }
 
 #[test]
-fn a_socket_that_cannot_be_served_is_told_with_the_mend() {
+fn an_unusable_socket_is_an_error_with_advice() {
     let datagrams = || {
         let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
         (datagrams.try_clone().unwrap().into(), datagrams.into())
@@ -165,21 +165,21 @@ fn a_socket_that_cannot_be_served_is_told_with_the_mend() {
             PASS,
             held.sockets(),
             "systemd:webb",
-            "systemd has passed no socket of the name `webb`, but `web`, `local`; \
-             FileDescriptorName= in the unit of a socket is its name",
+            "systemd has passed no socket named `webb`, only `web`, `local`; FileDescriptorName= in a \
+             socket's unit sets its name",
         ),
         (
             PASS,
             datagrams(),
             "systemd:local",
-            "the socket `local` that systemd has passed is of no use here: it is not one for \
-             streams; its unit needs ListenStream=, and no Accept=",
+            "the socket `local` from systemd is unusable: it is not a stream socket; its unit needs \
+             ListenStream=, and no Accept=",
         ),
         (
             PASS_BY,
             held.sockets(),
             "systemd:",
-            "the sockets of systemd are for the process 1 (LISTEN_PID), and this is ",
+            "systemd's sockets belong to process 1 (LISTEN_PID), and this is process ",
         ),
     ] {
         let end = start(pass, sockets, "web:local", &["--listen", listen]).end(PATIENCE);
@@ -191,7 +191,6 @@ fn a_socket_that_cannot_be_served_is_told_with_the_mend() {
         polysock_test_support::program::Input::NOTHING,
     );
     assert_eq!(run.code, Some(1));
-    let says = "systemd has passed no sockets: have the unit of a socket start this, or give an \
-                address";
+    let says = "systemd has passed no sockets: start polysock by a socket unit, or give an address";
     assert!(run.stderr.contains(says), "{}", run.stderr);
 }

@@ -40,7 +40,7 @@ const EVERY: Duration = Duration::from_millis(5);
 /// The minimum number of clients of each server.
 const VISITS: usize = 20;
 
-const HAS_LEFT: &str = "has handed over to this one";
+const HAS_LEFT: &str = "took over from process";
 
 /// Returns the process settings of a configuration.
 fn process(directory: &Path) -> String {
@@ -51,8 +51,8 @@ fn process(directory: &Path) -> String {
 }
 
 #[test]
-fn nobody_notices_that_another_server_takes_over() {
-    let name = "reload::handover::nobody_notices_that_another_server_takes_over";
+fn no_client_notices_that_another_server_takes_over() {
+    let name = "reload::handover::no_client_notices_that_another_server_takes_over";
     alone(name, || {
         let directory = POLYSOCK.directory("successors");
         let unix = directory.join("socket");
@@ -174,7 +174,7 @@ fn a_server_that_cannot_take_over_leaves_the_other_as_it_was() {
     assert!(run.stderr.contains(&says), "{}", run.stderr);
     first
         .server
-        .log_line("has not taken over: the other side has gone");
+        .log_line("failed: the other process closed the connection");
     for client in [&mut client, &mut first.open("/")] {
         echoes(client);
     }
@@ -185,7 +185,7 @@ fn a_server_that_cannot_take_over_leaves_the_other_as_it_was() {
 }
 
 #[test]
-fn a_server_of_another_kind_is_not_taken_over_from() {
+fn an_unknown_handover_version_is_refused() {
     let path = POLYSOCK.directory("strange").join("handover");
     let listener = UnixListener::bind(&path).unwrap();
     let stranger = thread::spawn(move || {
@@ -200,8 +200,8 @@ fn a_server_of_another_kind_is_not_taken_over_from() {
     );
     assert_eq!(run.code, Some(1));
     let says = format!(
-        "the server at {path} cannot be taken over from: `polysock handover 9` is not understood; \
-         end it before this one is started"
+        "cannot take over from the server at {path}: unexpected message `polysock handover 9`; \
+         stop it before starting this one"
     );
     assert!(run.stderr.contains(&says), "{}", run.stderr);
     let _ = stranger.join();
@@ -211,7 +211,7 @@ fn a_server_of_another_kind_is_not_taken_over_from() {
 /// go to the new server.
 #[cfg(all(feature = "grip", feature = "zmq"))]
 #[test]
-fn what_is_beside_the_clients_is_taken_over_as_well() {
+fn the_control_publish_and_zmq_listeners_are_taken_over() {
     let directory = POLYSOCK.directory("successors-beside");
     let [control, publish, zmq] = ["control", "publish", "zmq"].map(|name| directory.join(name));
     let text = format!(

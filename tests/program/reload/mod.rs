@@ -99,7 +99,7 @@ fn a_request_gets_the_first_route_that_is_for_it_or_404() {
 }
 
 #[test]
-fn a_reload_closes_what_has_changed_and_touches_nothing_else() {
+fn a_reload_closes_only_connections_of_changed_routes() {
     let first = [
         LISTENER,
         &echo_at("/kept", ""),
@@ -144,7 +144,7 @@ fn a_route_may_keep_its_connections_through_a_reload() {
 }
 
 #[test]
-fn a_file_that_is_wrong_changes_nothing_and_says_why() {
+fn an_invalid_file_changes_nothing_and_the_log_names_the_error() {
     let mut configured = Configured::start("wrong", &[LISTENER, &echo_at("/a", "")].concat());
     let mut client = configured.open("/a");
     for (text, says) in [
@@ -158,14 +158,14 @@ fn a_file_that_is_wrong_changes_nothing_and_says_why() {
         configured.reload(text, says);
         configured
             .server
-            .log_line("the configuration stays as it was");
+            .log_line("the old configuration stays in force");
         echoes(&mut client);
         echoes(&mut configured.open("/a"));
     }
 }
 
 #[test]
-fn listeners_come_and_go_and_their_connections_stay() {
+fn a_reload_adds_and_removes_listeners_and_keeps_their_connections() {
     let second = "[[listener]]\naddress = \"127.0.0.2:0\"\n";
     let route = echo_at("/", "");
     let mut configured = Configured::start("listeners", &[LISTENER, &route].concat());

@@ -3,7 +3,7 @@
 use super::{Configured, IN_FORCE, LISTENER, echo_at};
 
 #[test]
-fn a_reload_changes_from_where_clients_may_come() {
+fn a_reload_changes_the_admitted_networks() {
     let text = |more: &str| [LISTENER, more, &echo_at("/chat", "")].concat();
     let mut configured = Configured::start("networks", &text(""));
     let mut there = configured.open("/chat");

@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::{Configured, LISTENER, echo_at};
 
 #[test]
-fn a_rule_lets_in_up_to_its_day_and_the_log_warns_before() {
+fn a_rule_admits_until_its_day_and_the_log_warns_before() {
     let today = OffsetDateTime::now_utc().date();
     let (soon, far) = (today + Duration::days(10), today + Duration::days(100));
     let until = |day: &str| {
@@ -21,16 +21,13 @@ fn a_rule_lets_in_up_to_its_day_and_the_log_warns_before() {
         "{line}"
     );
     server.answers(RFC6455, 101);
-    let line = configured.reload(
-        &until("2020-02-29"),
-        "rule 1 of the policy of /chat has ended",
-    );
+    let line = configured.reload(&until("2020-02-29"), "rule 1 of the policy of /chat ended");
     assert!(line.contains("2020-02-29"), "{line}");
     let server = &mut configured.server;
     server.answers(RFC6455, 403);
     let line = server.log_line("reason=");
     assert!(
-        line.contains("rule 1 of the policy of /chat has ended"),
+        line.contains("rule 1 of the policy of /chat ended"),
         "{line}"
     );
     // The day may come from an environment variable.

@@ -29,8 +29,8 @@ const RELOADS: usize = 20;
 const SETTLED: usize = 8;
 
 #[test]
-fn connections_of_unchanged_routes_notice_nothing_of_reloads() {
-    let name = "reload::traffic::connections_of_unchanged_routes_notice_nothing_of_reloads";
+fn reloads_do_not_disturb_connections_of_unchanged_routes() {
+    let name = "reload::traffic::reloads_do_not_disturb_connections_of_unchanged_routes";
     alone(name, || {
         let load = Load {
             connections: 500,
@@ -42,8 +42,8 @@ fn connections_of_unchanged_routes_notice_nothing_of_reloads() {
 }
 
 #[test]
-fn nobody_who_comes_while_it_reloads_is_refused() {
-    let name = "reload::traffic::nobody_who_comes_while_it_reloads_is_refused";
+fn no_new_client_is_refused_during_a_reload() {
+    let name = "reload::traffic::no_new_client_is_refused_during_a_reload";
     alone(name, || {
         let load = Load {
             connections: 2000,

@@ -84,7 +84,7 @@ fn the_invocations_with_certificates_run_unchanged() {
 }
 
 #[test]
-fn self_pem_is_taken_where_it_is_there() {
+fn self_pem_is_used_if_it_exists() {
     let (world, authority) = certified("websockify-self-pem");
     let server = world.start("6080 VNC");
     assert!(echoes_within_tls(&server, &authority.client()).is_err());
@@ -100,12 +100,12 @@ fn self_pem_is_taken_where_it_is_there() {
     refused(
         &world,
         "6080 VNC",
-        "self.pem is taken as --cert: self.pem has no private key in it",
+        "self.pem, the default of --cert: self.pem has no private key in it",
     );
 }
 
 #[test]
-fn a_target_is_met_within_tls() {
+fn a_target_is_reached_over_tls() {
     let (world, authority) = certified("websockify-ssl-target");
     let target = TlsServer::new(&authority.issue(&["127.0.0.1"])).before(world.echo);
     let tokens = format!("desk-7: {}\n", target.address);
@@ -146,7 +146,7 @@ fn refused(world: &World, line: &str, why: &str) {
 }
 
 #[test]
-fn what_cannot_be_is_told_before_anybody_is_served() {
+fn invalid_tls_arguments_are_reported_at_startup() {
     let (world, _authority) = certified("websockify-tls-wrong");
     for (line, why) in [
         (
@@ -173,7 +173,7 @@ fn what_cannot_be_is_told_before_anybody_is_served() {
         #[cfg(not(feature = "legacy-tls"))]
         (
             "--cert novnc.pem --ssl-version tlsv1_1 6080 VNC",
-            "write tlsv1_2 or tlsv1_3: older ones need a build with the feature `legacy-tls`",
+            "write tlsv1_2 or tlsv1_3: older ones need the feature `legacy-tls`",
         ),
         (
             "--cert novnc.pem --ssl-version sslv3 6080 VNC",
@@ -181,19 +181,19 @@ fn what_cannot_be_is_told_before_anybody_is_served() {
         ),
         (
             "--cert novnc.pem --ssl-ciphers HIGH 6080 VNC",
-            "--ssl-ciphers is not taken over from websockify: suites are not chosen",
+            "--ssl-ciphers of websockify is not supported: cipher suites cannot be chosen",
         ),
         (
             "--cert novnc.pem --key-password secret 6080 VNC",
-            "--key-password is not taken over from websockify: encrypted keys are not read",
+            "--key-password of websockify is not supported: encrypted keys are not read",
         ),
         (
             "--ssl-target 6080 --unix-target vnc.sock",
-            "--ssl-target is for targets by TCP",
+            "--ssl-target needs a TCP target",
         ),
         (
             "--ssl-target --token-plugin UnixDomainSocketDirectory --token-source sockets 6080",
-            "--ssl-target is for targets by TCP",
+            "--ssl-target needs a TCP target",
         ),
     ] {
         refused(&world, line, why);

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_broker_is_asked_when_it_was_quiet_and_has_ten_seconds_then() {
+    async fn a_quiet_broker_is_pinged_and_has_ten_seconds_to_answer() {
         let mut liveness = Liveness::new();
         let begun = Instant::now();
         liveness.is_due(false).await.unwrap();

@@ -33,7 +33,7 @@ pub struct Prefix(Arc<str>);
 
 /// The error for a text that cannot be a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is no prefix for a broker: write 1 to 64 letters, digits, `-` and `_`")]
+#[error("`{0}` is not a prefix for a broker: write 1 to 64 letters, digits, `-` and `_`")]
 pub struct PrefixError(String);
 
 /// The error for a URL that is not valid for a broker.
@@ -42,15 +42,16 @@ pub struct PrefixError(String);
 pub enum BusUrlError {
     /// The scheme is not one of a supported broker, or the rest of the URL is invalid.
     #[error(
-        "`{url}` is no URL of a broker: write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, \
-         redis+unix:///PATH, nats://[USER:PASSWORD@]HOST[:PORT], or tls:// for NATS by TLS"
+        "`{url}` is not the URL of a broker: write \
+         redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, redis+unix:///PATH, \
+         nats://[USER:PASSWORD@]HOST[:PORT], or tls:// for NATS over TLS"
     )]
     NoBroker {
         /// The URL, without its secrets.
         url: String,
     },
     /// This build lacks the feature that the broker needs.
-    #[error("`{url}` needs the feature `{feature}`, which this was built without")]
+    #[error("`{url}` needs the feature `{feature}`: this build does not have it")]
     NotBuilt {
         /// The URL, without its secrets.
         url: String,
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_are_plain() {
+    fn a_prefix_has_only_plain_characters() {
         for plain in ["a", "polysock", "Site_2-b", &"x".repeat(64)] {
             assert_eq!(Prefix::new(plain).unwrap().as_str(), plain);
         }

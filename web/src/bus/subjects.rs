@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_name_comes_back() {
+    fn every_channel_name_survives_the_encoding_as_a_subject() {
         let subjects = Subjects::new(&Prefix::default());
         let long = "ä>".repeat(200);
         for name in ["news", "", " ", "a.b", "*", ">", "=", "Zoë\0\n", &long] {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_others_are_none() {
+    fn foreign_subjects_are_no_topics() {
         let subjects = Subjects::new(&Prefix::default());
         for other in [
             "polysock.c.",
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_names_are_those_of_nobody() {
+    fn bare_names_are_subjects_unless_reserved() {
         let subjects = Subjects::new(&Prefix::default());
         for (name, is_there) in [
             ("news", true),

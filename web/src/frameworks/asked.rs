@@ -47,7 +47,7 @@ impl HttpSessions {
             }
             204 => Ok(None),
             status @ (401 | 403) => Err(SessionError::Refused(status)),
-            status => Err(unavailable(format!("the app says {status}"))),
+            status => Err(unavailable(format!("the app answered {status}"))),
         }
     }
 }

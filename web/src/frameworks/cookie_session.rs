@@ -63,7 +63,8 @@ impl Sessions for CookieSessions {
                 return Ok(None);
             };
             let data = STANDARD.decode(value);
-            let data = data.map_err(|_| SessionError::Broken("no base64".to_owned()))?;
+            let data =
+                data.map_err(|_| SessionError::Broken("the data are not base64".to_owned()))?;
             json(&data).map(Some)
         })
     }

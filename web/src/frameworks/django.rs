@@ -139,7 +139,7 @@ impl Sessions for DjangoSessions {
                         return Ok(None);
                     };
                     let signed = self.signed(&data).ok_or_else(|| {
-                        let text = "none of the keys has signed the data";
+                        let text = "the data are signed with none of the keys";
                         SessionError::Broken(text.to_owned())
                     });
                     signed?.values().map(Some)
@@ -171,7 +171,9 @@ impl Signed {
             Some(payload) => (payload, true),
             None => (&*self.payload, false),
         };
-        let data = URL_SAFE.decode(payload).map_err(|_| broken("no base64"))?;
+        let data = URL_SAFE
+            .decode(payload)
+            .map_err(|_| broken("the data are not base64"))?;
         if !is_compressed {
             return json(&data);
         }
@@ -181,7 +183,7 @@ impl Signed {
         let read = ZlibDecoder::new(&*data)
             .take(max)
             .read_to_end(&mut inflated);
-        read.map_err(|_| broken("no data of zlib"))?;
+        read.map_err(|_| broken("the data are not zlib"))?;
         json(&inflated)
     }
 }

@@ -29,11 +29,11 @@ fn json(data: &[u8]) -> Result<Values, SessionError> {
     let read: Result<serde_json::Value, _> = serde_json::from_slice(data);
     match read {
         Ok(values) if values.is_object() => Ok(Values::json(values)),
-        Ok(_) => Err(SessionError::Broken("the JSON is no object".to_owned())),
+        Ok(_) => Err(SessionError::Broken("the JSON is not an object".to_owned())),
         // The error contains the position only, none of the data.
         Err(error) => {
             let (line, column) = (error.line(), error.column());
-            let text = format!("the data are no JSON from line {line}, column {column} on");
+            let text = format!("the data are not JSON: error at line {line}, column {column}");
             Err(SessionError::Broken(text))
         }
     }

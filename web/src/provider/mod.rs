@@ -130,7 +130,7 @@ impl SessionProvider {
                 let is_broken = matches!(error, SessionError::Broken(_));
                 match self.required {
                     Required::Session | Required::Value(_) if !is_broken => {
-                        Err(Rejection::unavailable("nobody can say who has a session"))
+                        Err(Rejection::unavailable("the sessions cannot be read"))
                     }
                     _ => self.without_session(),
                 }

@@ -38,10 +38,10 @@ pub struct Files {
 #[non_exhaustive]
 pub enum SavePathError {
     /// The depth is not a number from 0 to 16.
-    #[error("the depth in `{0}` is no number from 0 to 16: write \"2;/var/lib/php/sessions\"")]
+    #[error("the depth in `{0}` is not a number from 0 to 16: write \"2;/var/lib/php/sessions\"")]
     Depth(String),
     /// The path is not an absolute path.
-    #[error("`{0}` names no folder from / on: write \"/var/lib/php/sessions\"")]
+    #[error("`{0}` is not an absolute path: write \"/var/lib/php/sessions\"")]
     Folder(String),
 }
 

@@ -89,7 +89,8 @@ impl Memcached {
             Answer::Nothing => Ok(None),
             Answer::Value { flags: 0, data } => Ok(Some(data)),
             Answer::Value { flags, .. } => Err(SessionError::Broken(format!(
-                "the value is compressed, or no string (its flags are {flags}): turn Memcached::OPT_COMPRESSION off"
+                "the value is compressed, or not a string (its flags are {flags}): turn \
+                 Memcached::OPT_COMPRESSION off"
             ))),
             Answer::TooLong(text) => Err(SessionError::Broken(text)),
         }
@@ -132,7 +133,7 @@ async fn get(connection: &mut BufReader<TcpStream>, key: &str) -> io::Result<Ans
         ["VALUE", named, flags, length] if named == key => (flags.parse(), length.parse()),
         _ => {
             return Err(io::Error::other(
-                "the server does not answer as memcached does",
+                "the server does not speak the protocol of memcached",
             ));
         }
     };

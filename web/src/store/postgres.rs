@@ -26,7 +26,9 @@ pub struct Postgres {
 
 /// The error for a URL that is not valid for PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{url}` is no URL of PostgreSQL: write postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE")]
+#[error(
+    "`{url}` is not a URL of PostgreSQL: write postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE"
+)]
 pub struct PostgresUrlError {
     url: String,
 }

@@ -26,7 +26,7 @@ pub struct Redis {
 
 /// The error for a URL that is not valid for Redis.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{url}` is no URL of Redis: write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]")]
+#[error("`{url}` is not a URL of Redis: write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]")]
 pub struct RedisUrlError {
     url: String,
 }

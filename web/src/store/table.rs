@@ -27,7 +27,7 @@ pub(super) enum Layout {
 /// The error for an invalid table name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "`{0}` is no name of a table: letters, digits and `_`, as `sessions`, or with a schema `app.sessions`"
+    "`{0}` is not the name of a table: use letters, digits and `_`, as in `sessions`, or with a schema `app.sessions`"
 )]
 pub struct TableNameError(String);
 
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_ends_at_a_second_or_after_a_time() {
+    fn a_row_expires_at_a_timestamp_or_after_a_lifetime() {
         for (lifetime, time, expected) in [
             (1_700_000_000, 0, false),
             (1_699_999_999, 1_800_000_000, true),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_a_plain_name() {
+    fn a_table_name_has_only_plain_characters() {
         let named = |name: &str| SessionTable::symfony().named(name).map(|table| table.name);
         assert_eq!(named("app.s_1"), Ok("\"app\".\"s_1\"".into()));
         for name in ["", "a b", "a\"", "a.b.c", ".a", "ä"] {

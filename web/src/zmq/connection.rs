@@ -31,9 +31,9 @@ pub(super) enum PeerError {
     Io(#[from] io::Error),
     #[error(transparent)]
     Zmtp(#[from] ZmtpError),
-    #[error("it has not said within {} s what it is", PATIENCE.as_secs())]
+    #[error("the peer did not complete the handshake within {} s", PATIENCE.as_secs())]
     Silent,
-    #[error("it does not take our answers")]
+    #[error("the peer does not read our answers")]
     Stuck,
 }
 

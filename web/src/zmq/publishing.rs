@@ -20,29 +20,29 @@ pub(super) struct Publishing {
 /// The reason for which a message is not published.
 #[derive(Debug, Error)]
 pub(super) enum UnpublishedError {
-    #[error("it has {0} bytes, and {MAX_MESSAGE} are the most")]
+    #[error("it has {0} bytes, over the limit of {MAX_MESSAGE}")]
     TooLong(u64),
-    #[error("a PULL socket takes one part, and it has {0}")]
+    #[error("a PULL socket expects one part, and it has {0}")]
     PullParts(usize),
-    #[error("a SUB socket takes two parts, the channel and the item, and it has {0}")]
+    #[error("a SUB socket expects two parts, the channel and the item, and it has {0}")]
     SubParts(usize),
     #[error("its first part, which is the channel, is empty or not UTF-8")]
     Channel,
     #[error(
-        "it is JSON without a J before it; where a field of it is the channel, set topic_field"
+        "it is JSON without a J before it: add the J, or set topic_field if one of its fields is the channel"
     )]
     BareJson,
-    #[error("it begins with none of J, T and the size of a tnetstring")]
+    #[error("it does not begin with J, T or the size of a tnetstring")]
     Letter,
-    #[error("what stands behind J is no JSON")]
+    #[error("the text after J is not JSON")]
     Json,
-    #[error("it is no tnetstring: {0}")]
+    #[error("it is not a tnetstring: {0}")]
     Tnetstring(#[from] TnetstringError),
-    #[error("the item is no object")]
+    #[error("the item is not an object")]
     NoObject,
     #[error(transparent)]
     Item(#[from] ItemError),
-    #[error("it is no JSON object with a text in `{0}`")]
+    #[error("it is not a JSON object with a text in `{0}`")]
     Topic(String),
 }
 
@@ -207,24 +207,27 @@ mod tests {
         for (parts, problem) in [
             (
                 &[&b""[..]][..],
-                "it begins with none of J, T and the size of a tnetstring",
+                "it does not begin with J, T or the size of a tnetstring",
             ),
             (
                 &[b"Xnope"],
-                "it begins with none of J, T and the size of a tnetstring",
+                "it does not begin with J, T or the size of a tnetstring",
             ),
-            (&[b"Jnope"], "what stands behind J is no JSON"),
-            (&[b"J[]"], "Invalid format: an item is no object"),
+            (&[b"Jnope"], "the text after J is not JSON"),
+            (&[b"J[]"], "Invalid format: an item is not an object"),
             (&[CHANNELLESS], "Invalid format: an item has no channel"),
             (
                 &[b"T5:hello"],
-                "it is no tnetstring: content that is shorter than its size says",
+                "it is not a tnetstring: a content is shorter than its size",
             ),
             (
                 &[&json[1..]],
-                "it is JSON without a J before it; where a field of it is the channel, set topic_field",
+                "it is JSON without a J before it: add the J, or set topic_field if one of its fields is the channel",
             ),
-            (&[json, json], "a PULL socket takes one part, and it has 2"),
+            (
+                &[json, json],
+                "a PULL socket expects one part, and it has 2",
+            ),
         ] {
             assert_eq!(publish(parts), Err(problem.to_owned()));
         }
@@ -236,7 +239,7 @@ mod tests {
         let error = publishing.publish(Kind::Pull, &too_long).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "it has 1000001 bytes, and 1000000 are the most"
+            "it has 1000001 bytes, over the limit of 1000000"
         );
         assert_eq!(heard.take(), []);
     }
@@ -262,7 +265,7 @@ mod tests {
         for (parts, problem) in [
             (
                 &[CHANNELLESS][..],
-                "a SUB socket takes two parts, the channel and the item, and it has 1",
+                "a SUB socket expects two parts, the channel and the item, and it has 1",
             ),
             (
                 &[b"", CHANNELLESS],
@@ -272,7 +275,7 @@ mod tests {
                 &[b"\xff", CHANNELLESS],
                 "its first part, which is the channel, is empty or not UTF-8",
             ),
-            (&[b"news", b"J7"], "the item is no object"),
+            (&[b"news", b"J7"], "the item is not an object"),
             (&[b"news", b"J{}"], "Invalid format: an item has no formats"),
         ] {
             assert_eq!(publish(parts), Err(problem.to_owned()));
@@ -301,7 +304,7 @@ mod tests {
             b"{\"category\":\"a\",\"title\":\"\xff\"}",
         ] {
             let error = publish(wrong).unwrap_err().to_string();
-            assert_eq!(error, "it is no JSON object with a text in `category`");
+            assert_eq!(error, "it is not a JSON object with a text in `category`");
         }
         assert_eq!(heard.take(), []);
     }

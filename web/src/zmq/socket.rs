@@ -179,7 +179,7 @@ impl BoundZmqSocket {
                 Err(error) => {
                     if let Some(times) = self.shared.unaccepted.times() {
                         let socket = &*self.shared.address;
-                        warn!(socket, %error, times, "a peer of ZeroMQ cannot be accepted");
+                        warn!(socket, %error, times, "a ZeroMQ peer cannot be accepted");
                     }
                     sleep(PAUSE).await;
                 }
@@ -194,10 +194,10 @@ impl Shared {
         let Err(error) = self.publish_all(stream).await;
         let socket = &*self.address;
         match error {
-            PeerError::Io(error) => debug!(socket, %error, "a peer of ZeroMQ is gone"),
+            PeerError::Io(error) => debug!(socket, %error, "a ZeroMQ peer disconnected"),
             error => {
                 if let Some(times) = self.unfit.times() {
-                    warn!(socket, %error, times, "a peer of ZeroMQ is let go");
+                    warn!(socket, %error, times, "a ZeroMQ peer is disconnected");
                 }
             }
         }
@@ -214,7 +214,7 @@ impl Shared {
                 && let Some(times) = self.unpublished.times()
             {
                 let socket = &*self.address;
-                warn!(socket, %error, times, "a message of ZeroMQ is not published");
+                warn!(socket, %error, times, "a ZeroMQ message is not published");
             }
         }
     }
@@ -240,7 +240,7 @@ impl Listener {
 fn local(address: &ListenAddress) -> io::Result<()> {
     match address {
         ListenAddress::Tcp(tcp) if !tcp.ip().is_loopback() => {
-            let problem = "whoever reaches it may publish, so it has to be on this machine alone";
+            let problem = "it must be a loopback address, because every peer may publish";
             Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
         }
         _ => Ok(()),

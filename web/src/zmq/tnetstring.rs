@@ -20,23 +20,23 @@ const MAX_DIGITS: usize = 9;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(super) enum TnetstringError {
     /// The size is missing, or is not a number of up to nine digits followed by a colon.
-    #[error("a size that is none")]
+    #[error("a size is not valid")]
     Size,
-    #[error("content that is shorter than its size says")]
+    #[error("a content is shorter than its size")]
     Content,
-    #[error("a type that is unknown")]
+    #[error("a type is unknown")]
     Type,
-    #[error("a number that is none")]
+    #[error("a number is not valid")]
     Number,
-    #[error("a boolean that is neither true nor false")]
+    #[error("a boolean is neither true nor false")]
     Boolean,
-    #[error("a null with content")]
+    #[error("a null has content")]
     Null,
-    #[error("a key that is no string of UTF-8")]
+    #[error("a key is not a UTF-8 string")]
     Key,
-    #[error("values that are nested deeper than {MAX_DEPTH}")]
+    #[error("values are nested deeper than {MAX_DEPTH}")]
     Depth,
-    #[error("something behind the end")]
+    #[error("bytes follow the end")]
     Trailing,
 }
 
@@ -177,7 +177,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(value in any_value()) {
+        fn a_written_tnetstring_is_read_back(value in any_value()) {
             prop_assert_eq!(read(&written(&value)), Ok(value));
         }
 
@@ -196,13 +196,13 @@ mod tests {
     }
 
     #[test]
-    fn what_json_has_not_is_null() {
+    fn values_without_a_json_form_are_null() {
         assert_eq!(read(b"2:\xff\xfe,"), Ok(Value::Null));
         assert_eq!(read(b"9:1:a,2:\xff\xfe,}"), Ok(json!({ "a": null })));
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn malformed_tnetstrings_are_errors() {
         for (bytes, error) in [
             (&b""[..], TnetstringError::Size),
             (b"hello", TnetstringError::Size),

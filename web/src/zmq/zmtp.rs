@@ -41,17 +41,17 @@ pub(super) enum Kind {
 /// A violation of the protocol by a peer, or a peer that does not match our socket.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(super) enum ZmtpError {
-    #[error("what connects there speaks no ZMTP")]
+    #[error("the peer does not speak ZMTP")]
     Greeting,
-    #[error("it speaks ZMTP {0}: version 3 is spoken, from ZeroMQ 4.0 on")]
+    #[error("the peer speaks ZMTP {0}: version 3 is needed, of ZeroMQ 4.0 or later")]
     Version(u8),
-    #[error("its mechanism is {0}: NULL is spoken")]
+    #[error("the peer's mechanism is {0}: only NULL is supported")]
     Mechanism(String),
-    #[error("its socket is {0}, which is none for a {1} socket")]
+    #[error("the peer's socket type {0} does not match a {1} socket")]
     Socket(String, &'static str),
-    #[error("it has sent no READY")]
+    #[error("the peer has sent no READY")]
     Ready,
-    #[error("a frame with flags {0:#04x}, which are none")]
+    #[error("a frame has the unknown flags {0:#04x}")]
     Flags(u8),
     #[error("a command of {0} bytes is over the limit of {MAX_COMMAND}")]
     Command(u64),
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn the_opening_of_libzmq_is_taken_once_it_is_complete() {
+    fn the_opening_of_libzmq_is_accepted_when_complete() {
         let opening = opening();
         for end in 0..opening.len() {
             assert_eq!(opened(&opening[..end], Kind::Pull), Ok(false), "{end}");
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_that_are_none_are_told_apart() {
+    fn invalid_peers_are_distinguished_by_their_error() {
         let opening = opening();
         let changed = |at: usize, to: &[u8]| {
             let mut changed = opening.clone();
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_taken_in_whatever_pieces_they_come() {
+    fn messages_are_read_however_they_are_cut() {
         let ping = b"\x04\x09\x04PING\0\x64hi".to_vec();
         let too_long = [&b"\x02\0\0\0\0\0\x0f\x42\x41"[..], &[b'x'; 1_000_001]].concat();
         let frames = [
@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_announced_takes_no_room() {
+    fn no_memory_is_reserved_for_announced_frames() {
         for size in [u64::MAX, 1 << 39, MAX_MESSAGE + 1] {
             let header = [&b"\x02"[..], &size.to_be_bytes()].concat();
             let mut from = BytesMut::from(&header[..]);
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_are_none_end_the_connection() {
+    fn invalid_frames_end_the_connection() {
         for flags in [0x08, 0xff, 0x05, 0x07] {
             let error = ZmtpError::Flags(flags);
             assert_eq!(taken(&[flags, 0], 1), Err(error), "{flags}");
@@ -505,12 +505,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_change_nothing(bytes in prop::collection::vec(0_u8..9, 0..200), piece in 1_usize..20) {
+        fn frames_are_read_alike_in_any_pieces(bytes in prop::collection::vec(0_u8..9, 0..200), piece in 1_usize..20) {
             prop_assert_eq!(taken(&bytes, piece), taken(&bytes, usize::MAX));
         }
 
         #[test]
-        fn garbage_opens_nothing(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn garbage_is_no_valid_opening(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(!matches!(opened(&bytes, Kind::Pull), Ok(true)));
         }
     }

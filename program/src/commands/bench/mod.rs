@@ -30,48 +30,49 @@ use crate::flags::dial::DialFlags;
 use crate::flags::server::ServerFlags;
 use crate::flags::values;
 
-/// Load an echoing WebSocket server in any protocol, and measure throughput and latency
+/// Load a WebSocket echo server in any protocol, and measure throughput and latency
 ///
-/// Opens the connections, keeps messages in flight on each (every answer is answered with the next
-/// message), and prints messages a second, MiB of payload a second (one way) and percentiles of
-/// the time from a message to its answer and of the time to open a connection. Ctrl-C ends early
-/// and still reports. One thread. Exit codes: 0 measured, 1 no message was answered, 2 wrong
-/// usage, 3 no connection.
+/// Opens the connections, keeps messages in flight on each (the next message is sent for every
+/// answer), and prints messages per second, MiB of payload per second (one way), and percentiles of
+/// the time from a message to its answer and of the time to open a connection. Ctrl-C ends the
+/// measurement early; the results are still printed. One thread. Exit codes: 0 measured, 1 no
+/// message was answered, 2 wrong usage, 3 no connection.
 #[derive(Args, Debug)]
 #[command(after_long_help = KEYS)]
 pub(crate) struct Bench {
     #[command(flatten)]
     server: ServerFlags,
 
-    /// How many connections
+    /// Number of connections
     #[arg(long, value_name = "COUNT", default_value = "1")]
     connections: NonZeroUsize,
 
-    /// The payload of a message: bytes, KiB or MiB, at most 1GiB
+    /// Payload size of a message: bytes, KiB or MiB, at most 1GiB
     #[arg(long, value_name = "SIZE", value_parser = payload_size, default_value = "64")]
     size: usize,
 
-    /// How many messages are in flight on each connection
+    /// Number of messages in flight on each connection
     #[arg(long, value_name = "COUNT", default_value = "1")]
     in_flight: NonZeroUsize,
 
-    /// How long to measure, once the connections are open
+    /// Duration of the measurement, once the connections are open
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
     duration: Duration,
 
-    /// Send text; otherwise binary, in protocols that have it
+    /// Send text messages; otherwise binary ones, in protocols that have them
     #[arg(long)]
     text: bool,
 
-    /// The server is a bridge to a stream of bytes that echoes, as `polysock serve tcp://…`: a
-    /// message is answered once as many bytes as it has have come back, in whatever messages
+    /// Treat the server as a bridge to an echoing byte stream, as `polysock serve tcp://…`: a
+    /// message is answered once as many bytes as it contains have come back, in any number of
+    /// messages
     #[arg(long)]
     byte_stream: bool,
 
     #[command(flatten)]
     dial: DialFlags,
 
-    /// Print one JSON object instead
+    /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
 }
@@ -79,15 +80,15 @@ pub(crate) struct Bench {
 const KEYS: &str = "\
 The keys of --json:
   url, protocol, kind (text or binary), size, in_flight, byte_stream, connections
-                        What was asked for.
-  opened                The connections that opened.
-  seconds               How long was measured; interrupted: whether Ctrl-C ended it.
-  messages              The messages that were answered.
-  messages_per_second, mib_per_second   The same by time; payload, one way.
-  latency_us, setup_us  Objects with p50, p90, p99, p999 and max, in microseconds: from a message
-                        handed to the connection to the end of its answer; from the start of a
-                        connection to the end of its opening handshake. null where there is none.
-  errors                An object: what connections failed of, and how many did.";
+                        The options of the run.
+  opened                Number of connections that opened.
+  seconds               Duration of the measurement; interrupted: whether Ctrl-C ended it.
+  messages              Number of messages that were answered.
+  messages_per_second, mib_per_second   The same per second, and their payload, one way.
+  latency_us, setup_us  Objects with p50, p90, p99, p999 and max, in microseconds: from passing a
+                        message to the connection to the end of its answer; from the start of a
+                        connection to the end of its opening handshake. null if there are none.
+  errors                Object with the number of failed connections for each reason.";
 
 /// The number of simultaneous opening handshakes. A listener's backlog holds them.
 const OPENING: usize = 64;

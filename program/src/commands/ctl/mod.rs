@@ -18,14 +18,14 @@ pub(super) use self::top::Top;
 use crate::control::{Address, Client, ClientError, Token};
 use crate::exit::Exit;
 
-/// Where the control listener is.
+/// The address and the token of the control listener.
 #[derive(Args, Debug)]
 pub(crate) struct Where {
-    /// The control listener of the server: unix:PATH or HOST:PORT
+    /// Control listener of the server: unix:PATH or HOST:PORT
     #[arg(long, value_name = "ADDR", value_parser = Address::parse, env = "POLYSOCK_CONTROL", default_value = "unix:/run/polysock/control.sock")]
     control: Address,
 
-    /// A file with its token
+    /// File with the token of the control listener
     #[arg(long, value_name = "FILE", env = "POLYSOCK_CONTROL_TOKEN_FILE")]
     token_file: Option<PathBuf>,
 }
@@ -39,7 +39,7 @@ impl Where {
     }
 }
 
-/// Ask a running server how it goes, and change things
+/// Inspect a running server, and change its state
 #[derive(Args, Debug)]
 pub(crate) struct Ctl {
     #[command(flatten)]
@@ -55,69 +55,69 @@ pub(crate) struct Ctl {
 
 #[derive(Debug, Subcommand)]
 enum Request {
-    /// The open connections
+    /// List the open connections
     List(List),
-    /// One of them
+    /// Show one connection
     Show {
-        /// What it is called in the log: a3f9c2-1f
+        /// ID of the connection, as in the log: a3f9c2-1f
         id: String,
     },
-    /// Close one connection, or those that are chosen
+    /// Close one connection, or those that the options select
     Close(Close),
-    /// Let nobody in any more, and close all connections
+    /// Stop admitting clients, and close all connections
     Drain {
-        /// How many a second
+        /// Number of connections to close per second
         #[arg(long, value_name = "COUNT", default_value_t = 100)]
         per_second: u32,
-        /// By when all are closed: they are closed faster, where that takes it
+        /// Time limit for closing all connections; they are closed faster if it requires that
         #[arg(long, value_name = "TIME")]
         deadline: Option<String>,
-        /// The close code
+        /// Close code [default: 1001]
         #[arg(long, value_name = "CODE")]
         code: Option<u16>,
     },
-    /// Let clients in again
+    /// Admit clients again
     Undrain,
     /// Read the configuration again
     Reload,
-    /// Log something else for a while
+    /// Change the filter of the log for a while
     Log {
-        /// What, as polysock=debug
+        /// Filter of the log, as polysock=debug
         filter: String,
-        /// For how long
+        /// Time until the log is as before
         #[arg(long = "for", value_name = "TIME", default_value = "10m")]
         time: String,
     },
-    /// Look at what comes and goes on connections
+    /// Watch the traffic of connections
     Tap(tap::Tap),
-    /// Who comes: protocols, devices, pages
+    /// Show statistics of clients: protocols, devices, pages
     Census,
-    /// Who was refused last, and what would accept them
+    /// List the clients that were refused last, and what would accept them
     Refusals,
 }
 
-/// Which connections.
+/// The options that select connections.
 #[derive(Args, Debug)]
 struct Chosen {
-    /// Those of this protocol
+    /// Select connections of this protocol
     #[arg(long, value_name = "NAME")]
     protocol: Option<String>,
-    /// Those that this carries: tcp, unix, tls, h2, h2c
+    /// Select connections over this transport: tcp, unix, tls, h2, h2c
     #[arg(long, value_name = "NAME")]
     transport: Option<String>,
-    /// Those that came by this route
+    /// Select connections on this route
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
-    /// Those from this address
+    /// Select connections from this address
     #[arg(long, value_name = "ADDR")]
     peer: Option<String>,
-    /// Those whose user agent has this in it
+    /// Select connections whose user agent contains this text
     #[arg(long, value_name = "TEXT")]
     user_agent: Option<String>,
-    /// Those that are open for this long, or longer
+    /// Select connections that have been open for at least this time
     #[arg(long, value_name = "TIME")]
     older: Option<String>,
-    /// Those that are idle for this long, or longer
+    /// Select connections that have been idle for at least this time
     #[arg(long, value_name = "TIME")]
     idle: Option<String>,
 }
@@ -151,31 +151,31 @@ impl Chosen {
 struct List {
     #[command(flatten)]
     chosen: Chosen,
-    /// By what they are sorted: id, age, idle, held, received or sent
+    /// Sort key: id, age, idle, held, received or sent
     #[arg(long, value_name = "BY", default_value = "id")]
     sort: String,
-    /// How many are listed
+    /// Maximum number of connections to list
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     limit: usize,
 }
 
 #[derive(Args, Debug)]
 struct Close {
-    /// The connection
+    /// ID of the connection
     #[arg(required_unless_present = "all")]
     id: Option<String>,
-    /// Those that are chosen by the options, instead of one
+    /// Close all connections that the options select, instead of one
     #[arg(long, conflicts_with = "id")]
     all: bool,
     #[command(flatten)]
     chosen: Chosen,
-    /// The close code
+    /// Close code [default: 1008, or 1012 with --all]
     #[arg(long, value_name = "CODE")]
     code: Option<u16>,
-    /// How many a second
+    /// Number of connections to close per second
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     per_second: u32,
-    /// Only count them
+    /// Count the connections without closing them
     #[arg(long)]
     dry_run: bool,
 }
@@ -256,7 +256,7 @@ impl Request {
     }
 }
 
-/// Say how a running server goes
+/// Print the status of a running server
 #[derive(Args, Debug)]
 pub(crate) struct Status {
     #[command(flatten)]
@@ -280,13 +280,13 @@ impl Status {
     }
 }
 
-/// Say by the exit code whether a running server is there for clients: 0 if it is, 1 if it is not
+/// Check whether a running server is ready for clients: exit code 0 if it is, 1 if it is not
 #[derive(Args, Debug)]
 pub(crate) struct Healthcheck {
     #[command(flatten)]
     at: Where,
 
-    /// Ask only whether it lives, and not whether clients may be sent there
+    /// Check only whether the server is alive, not whether it is ready for clients
     #[arg(long)]
     live: bool,
 }

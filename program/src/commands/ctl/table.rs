@@ -26,8 +26,8 @@ const CENSUS: &[(&str, &str)] = &[
     ("protocol", "PROTOCOL"),
     ("origin", "PAGE"),
     ("live", "NOW"),
-    ("total", "IN ALL"),
-    ("last_refusal", "REFUSED LAST"),
+    ("total", "TOTAL"),
+    ("last_refusal", "LAST REFUSAL"),
 ];
 
 const REFUSALS: &[(&str, &str)] = &[
@@ -36,7 +36,7 @@ const REFUSALS: &[(&str, &str)] = &[
     ("peer", "PEER"),
     ("status", "STATUS"),
     ("reason", "REASON"),
-    ("remedy", "TO ACCEPT IT"),
+    ("remedy", "REMEDY"),
 ];
 
 /// The widest column, in characters.
@@ -54,7 +54,7 @@ pub(super) fn of(answer: &Value) -> String {
             let protocol = shown(protocol);
             let _ = writeln!(
                 text,
-                "nobody has spoken {protocol} for 90 days: it may be switched off"
+                "no client has used {protocol} for 90 days: it can be disabled"
             );
         }
         return text;
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_a_table_that_steers_no_terminal() {
+    fn a_list_is_a_table_without_control_characters() {
         let answer = json!({
             "count": 7,
             "connections": [{

@@ -19,29 +19,32 @@ const LONGEST: usize = 64 << 20;
 
 #[derive(Args, Debug)]
 pub(super) struct Tap {
-    /// The connection; without one, those that are chosen, also those that open meanwhile
+    /// ID of the connection; without it, all connections that the options select, including those
+    /// that open meanwhile
     id: Option<String>,
     #[command(flatten)]
     chosen: Chosen,
-    /// Show what messages say: up to 256 bytes of each
+    /// Show the contents of messages, up to 256 bytes of each
     #[arg(long)]
     payload: bool,
-    /// Show what is on the wire: up to 256 bytes of each frame
+    /// Show the bytes on the wire, up to 256 of each frame
     #[arg(long)]
     raw: bool,
-    /// How it is told: text, json, or wire: transcripts for `polysock replay`, of connections that open meanwhile
+    /// Output format: text, json, or wire for transcripts for `polysock replay`, of the connections
+    /// that open meanwhile
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Where transcripts are written
+    /// Directory to write the transcripts to
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
-    /// For how long: ten minutes at most
+    /// Duration of the tap, at most ten minutes
     #[arg(long = "for", value_name = "TIME", default_value = "10m")]
     time: String,
-    /// After how many events it ends: 10,000 at most
+    /// Maximum number of events, at most 10,000
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     events: u64,
-    /// Keep cookies, credentials and tokens of opening handshakes; else stand-ins replace them
+    /// Keep cookies, credentials and tokens of opening handshakes, which are replaced by placeholders
+    /// otherwise
     #[arg(long)]
     keep_secrets: bool,
 }
@@ -110,12 +113,12 @@ impl Tap {
                     return Ok(match error.kind() {
                         // The reader of our output has closed the pipe.
                         ErrorKind::BrokenPipe => Exit::Ok,
-                        _ => Exit::Failed.with(format!("it cannot be written: {error}")),
+                        _ => Exit::Failed.with(format!("cannot write the output: {error}")),
                     });
                 }
             }
             if lines.len() > LONGEST {
-                return Ok(Exit::Failed.with("a line of the answer has no end"));
+                return Ok(Exit::Failed.with("a line of the answer is longer than 64 MiB"));
             }
         }
         let mut stdout = io::stdout().lock();

@@ -13,21 +13,21 @@ use crate::control::{Client, ClientError};
 use crate::exit::Exit;
 use crate::flags::values;
 
-/// Watch a running server
+/// Watch the status and the connections of a running server
 #[derive(Args, Debug)]
 pub(crate) struct Top {
     #[command(flatten)]
     at: Where,
 
-    /// How often it is asked
+    /// Time between two updates
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "2s")]
     every: Duration,
 
-    /// How often in all, before it ends by itself
+    /// Number of updates before the command ends [default: unlimited]
     #[arg(long, value_name = "COUNT")]
     times: Option<u64>,
 
-    /// By what the connections are sorted: age, idle, held, received or sent
+    /// Sort key of the connections: age, idle, held, received or sent
     #[arg(long, value_name = "BY", default_value = "received")]
     sort: String,
 }
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_long_for_the_terminal_is_cut() {
+    fn output_is_cut_to_the_size_of_the_terminal() {
         let expected = "\x1b[Habc\x1b[K\nf\x1b[K\n\x1b[J";
         assert_eq!(fitted("abcde\nf\ng\n", 3, 3), expected);
         assert_eq!(

@@ -112,7 +112,7 @@ impl Transcripts {
         conversation: &Conversation,
         told: &mut impl Write,
     ) -> io::Result<()> {
-        let transcript = Import::of_conversation(conversation, SOURCE, self.keep_secrets);
+        let transcript = Import::from_conversation(conversation, SOURCE, self.keep_secrets);
         if let Some(transcript) = transcript {
             let path = self.directory.put(name, &transcript.to_string())?;
             writeln!(told, "{}", path.display())?;

@@ -13,29 +13,29 @@ use crate::exit::Exit;
 use crate::flags::remedy as remedy_words;
 use crate::flags::site::{AcceptFlags, PortFlags, port_settings, site_settings};
 
-/// Say why a client's opening handshake is refused, by which rule, and what would accept it
+/// Explain why a client's opening handshake is refused, by which rule, and what would accept it
 ///
-/// Reads what a client sent: raw bytes, a `.wire` transcript, a hex dump or a packet capture (pcap,
-/// pcapng), also compressed with gzip; which of them it is, is told by what is in it. The options are those of `polysock
-/// serve`. Exit status: 0 where every client would be accepted, 1 where one would be refused, 2
-/// where nothing was understood.
+/// Reads the bytes that a client sent: raw, a `.wire` transcript, a hex dump or a packet capture
+/// (pcap, pcapng), optionally compressed with gzip; the format is detected from the content. The
+/// options are those of `polysock serve`. Exit codes: 0 if every client would be accepted, 1 if any
+/// would be refused, else 2 if any was not understood.
 #[derive(Args, Debug)]
 #[command(mut_args(|flag| told_of_a_server(flag)))]
 pub(crate) struct Explain {
-    /// A file with what a client sent, or `-` for stdin
+    /// File with the bytes that a client sent, or `-` for stdin
     #[arg(value_name = "FILE", required_unless_present = "last_refused")]
     file: Option<PathBuf>,
 
-    /// Explain the newest transcript of a refused handshake in a directory of captures
+    /// Explain the newest transcript of a refused handshake in this directory of captures
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     last_refused: Option<PathBuf>,
 
-    /// Print JSON, by the schema in docs/explain.md
+    /// Print JSON, with the schema in docs/explain.md
     #[arg(long)]
     json: bool,
 
-    /// Show cookies, credentials and tokens of the request and the answer; else stand-ins replace
-    /// them
+    /// Show cookies, credentials and tokens of the request and the answer, which are replaced by
+    /// placeholders otherwise
     #[arg(long)]
     keep_secrets: bool,
 
@@ -50,19 +50,19 @@ pub(crate) struct Explain {
 const HELP: [(&str, &str); 5] = [
     (
         "protocols",
-        "The protocols that the server speaks: names with commas, or `all`, `modern`, `legacy`, \
+        "Protocols that the server speaks: comma-separated names, or `all`, `modern`, `legacy`, \
          `default`",
     ),
     (
         "origin",
-        "An origin that the server lets in. Repeatable. Without it every origin is let in",
+        "Origin that the server allows. Repeatable. Without it every origin is allowed",
     ),
     (
         "flash_policy",
-        "The server answers Flash's socket policy requests",
+        "Assume that the server answers Flash socket policy requests",
     ),
-    ("secure", "TLS ends at a proxy in front"),
-    ("max_head", "The longest head that the server takes"),
+    ("secure", "Assume that a proxy in front terminates TLS"),
+    ("max_head", "Maximum size of a head that the server accepts"),
 ];
 
 fn told_of_a_server(flag: Arg) -> Arg {
@@ -144,7 +144,7 @@ impl Explain {
 fn line(remedy: &Remedy) -> String {
     match remedy_words::flag(remedy) {
         Some(flag) => format!("accepted with: polysock serve {flag}"),
-        None => format!("to mend it: {}", remedy_words::advice(remedy)),
+        None => format!("to fix it: {}", remedy_words::advice(remedy)),
     }
 }
 

@@ -19,43 +19,44 @@ use self::report::Result as Played;
 use crate::exit::Exit;
 use crate::flags::values;
 
-/// Play recorded sessions, and compare what comes back byte by byte
+/// Play recorded sessions, and compare the answers byte by byte
 ///
-/// Against Polysock itself, in this process, or against any server. Exit codes: 0 all as recorded,
-/// 1 some differ, 2 wrong usage.
+/// Plays against Polysock itself, in this process, or against any server. Exit codes: 0 all as
+/// recorded, 1 some differ, 2 wrong usage.
 #[derive(Args, Debug)]
 pub(crate) struct Replay {
-    /// Fixtures (.wire), or directories of them
+    /// Fixtures (.wire), or directories of fixtures
     #[arg(value_name = "FIXTURE|DIR", required = true)]
     paths: Vec<PathBuf>,
 
-    /// A server to play against. What it may answer differently is not looked at: fields of a
-    /// head that have no part in the opening handshake, and the text of a refusal
+    /// Server to play against. Header fields with no part in the opening handshake and the text of
+    /// a refusal may differ, and are not compared
     #[arg(long, value_name = "HOST:PORT", value_parser = values::server, conflicts_with = "update")]
     to: Option<String>,
 
-    /// In which segments the bytes are sent: as-recorded, whole, 1 (each byte alone), random:SEED,
-    /// or every-point (cut in two at every point in turn)
+    /// Split of the sent bytes into segments: as-recorded, whole, 1 (each byte alone), random:SEED,
+    /// or every-point (one play for each point at which the bytes can be cut in two)
     #[arg(long, value_name = "HOW", value_parser = split, default_value = "as-recorded")]
     split: Split,
 
-    /// Make the pauses that were recorded
+    /// Make the recorded pauses
     #[arg(long)]
     timing: bool,
 
-    /// How long what is expected may take to come
+    /// Time limit for expected bytes to arrive
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
     timeout: Duration,
 
-    /// How many are played at a time [default: the number of cores]
+    /// Number of sessions to play at a time [default: the number of cores]
     #[arg(long, value_name = "COUNT")]
     jobs: Option<NonZeroUsize>,
 
-    /// How the outcome is written
+    /// Format of the report
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     format: Format,
 
-    /// Write what differs into the fixtures, for review, and all of them in the one way
+    /// Write the differences into the fixtures, for review, and rewrite all fixtures in the
+    /// canonical form
     #[arg(long)]
     update: bool,
 }
@@ -114,10 +115,7 @@ impl Replay {
             let before = files.len();
             collect(path, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
             if files.len() == before {
-                return Err(format!(
-                    "{}: there is no file that ends in .wire",
-                    path.display()
-                ));
+                return Err(format!("{}: no .wire file found", path.display()));
             }
         }
         let read = files.iter().map(|file| Fixture::read(file));
@@ -209,7 +207,7 @@ async fn update(fixture: &Fixture, verdict: &Verdict) -> Result<Option<()>, Stri
     let transcript = match verdict {
         Verdict::Failed { .. } => {
             let recorded = rerecord(&fixture.transcript).await;
-            recorded.map_err(|problem| format!("it lacks {problem}"))?
+            recorded.map_err(|problem| format!("the new recording lacks {problem}"))?
         }
         Verdict::Passed | Verdict::Skipped(_) => fixture.transcript.clone(),
     };

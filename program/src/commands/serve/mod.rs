@@ -45,26 +45,27 @@ use crate::signals::{Asked, First, Signals};
 #[derive(Args, Debug)]
 #[command(after_long_help = SECURITY)]
 pub(crate) struct Serve {
-    /// A configuration file: listeners, routes, upstreams. What is said here beside it counts for
-    /// more; `polysock config default` prints one with every key
+    /// Configuration file: listeners, routes, upstreams. Flags take precedence over it; `polysock
+    /// config default` prints a file with every key
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["upstream", "app", "command"])]
     config: Option<PathBuf>,
 
-    /// Where to listen: HOST:PORT, :PORT for every address, unix:PATH, or systemd:NAME for the sockets
-    /// of that name that systemd passes (systemd: for all of them). Repeatable
+    /// Address to listen on: HOST:PORT, :PORT for all addresses, unix:PATH, or systemd:NAME for the
+    /// sockets of that name that systemd passes (systemd: for all of them). Repeatable
     #[arg(long, value_name = "ADDR", value_parser = Address::parse, default_value = "127.0.0.1:8080")]
     listen: Vec<Address>,
 
-    /// What to put behind the port: tcp://HOST:PORT, unix:PATH, exec:COMMAND for a process for each
-    /// client, http://HOST:PORT[/PATH], which gets ordinary requests as well, http+grip://HOST:PORT for a web
-    /// app that gets WebSockets as requests, file:DIR, app:broadcast/CHANNEL, ws://HOST:PORT[/PATH], or ws+PROTOCOL://… for a server that speaks only an old protocol,
-    /// as ws+hixie76://, or ws+auto:// to find out which; within TLS tls://, https://, wss://,
-    /// wss+PROTOCOL:// and wss+auto://. A PATH that ends in / has the client's path
-    /// put behind it, any other stands for it; the client's query always goes along
+    /// Target of the connections: tcp://HOST:PORT, unix:PATH, exec:COMMAND for a process for each
+    /// client, http://HOST:PORT[/PATH] for a web server, which gets ordinary requests as well,
+    /// http+grip://HOST:PORT for a web app that gets WebSockets as requests, file:DIR,
+    /// app:broadcast/CHANNEL, ws://HOST:PORT[/PATH], ws+PROTOCOL://… for a server that speaks only
+    /// an old protocol, as ws+hixie76://, or ws+auto:// to detect it; over TLS tls://, https://,
+    /// wss://, wss+PROTOCOL:// and wss+auto://. A PATH that ends in / is followed by the client's
+    /// path, any other replaces it; the client's query is always passed on
     #[arg(value_name = "UPSTREAM", conflicts_with = "app")]
     upstream: Option<String>,
 
-    /// Serve an application that comes with polysock
+    /// Built-in application to serve
     #[arg(long, value_enum, value_name = "APP")]
     app: Option<AppName>,
 
@@ -74,19 +75,19 @@ pub(crate) struct Serve {
     #[command(flatten)]
     gates: GateFlags,
 
-    /// A subprotocol to speak, the preferred first: clients that offer one of them are answered with
-    /// it, and a ws:// upstream is offered no other. Repeatable, or names with commas. Without it
-    /// the client's preference counts
+    /// Subprotocol to speak, in order of preference: a client is answered with the first that it
+    /// offers, and a ws:// upstream is offered no other. Repeatable, or a comma-separated list.
+    /// Without it the preference of the client decides
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = values::subprotocol)]
     subprotocol: Vec<ByteString>,
 
-    /// How binary messages travel to clients whose protocol has none: as base64 text, or not at
-    /// all, which closes the connection
+    /// Treatment of binary messages to clients whose protocol has none: send them as base64 text,
+    /// or close the connection
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Binary::Close)]
     binary_over_text: Binary,
 
     /// Speak HTTP/2, with a WebSocket on each stream (RFC 8441): `on` or `off`
-    #[arg(long, value_name = "SWITCH", value_parser = BoolishValueParser::new(), action = ArgAction::Set, default_value = "on")]
+    #[arg(long, value_name = "SWITCH", value_parser = BoolishValueParser::new(), action = ArgAction::Set, default_value = "on", hide_possible_values = true)]
     http2: bool,
 
     #[command(flatten)]
@@ -98,24 +99,23 @@ pub(crate) struct Serve {
     #[command(flatten)]
     trust: TrustFlags,
 
-    /// The largest message: bytes, KiB, MiB, GiB or `none` [default: 1MiB for an application, 16KiB
-    /// for the chat, none for an upstream, through which messages pass in pieces]
+    /// Maximum size of a message: bytes, KiB, MiB, GiB or `none` [default: 1MiB for an application,
+    /// 16KiB for the chat, none for an upstream, which receives messages in pieces]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     max_message: Option<u64>,
 
-    /// The largest frame
+    /// Maximum size of a frame
     #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "none")]
     max_frame: u64,
 
-    /// The most messages a second that a client may send, or `none`; one that sends more is closed
-    /// (1008)
+    /// Maximum messages per second from a client, or `none`; a client beyond it is closed (1008)
     #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
     max_messages_per_second: u32,
 
     #[command(flatten)]
     memory: MemoryFlags,
 
-    /// The most fragments of a message
+    /// Maximum number of fragments of a message
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().fragments)]
     max_fragments: u32,
 
@@ -128,32 +128,32 @@ pub(crate) struct Serve {
     #[command(flatten)]
     handshake: HandshakeTimeout,
 
-    /// How long a client may take to answer our close
+    /// Time limit for a client to answer the close of the server
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "3s")]
     close_timeout: Duration,
 
-    /// How long a client may be silent, or `none`
+    /// Maximum time that a client may be silent, or `none`
     #[arg(long, value_name = "TIME", value_parser = values::optional_duration, default_value = "none")]
     idle_timeout: Duration,
 
-    /// After how much silence a client is pinged, or `none`; one that does not answer is given up
+    /// Time of silence before a client is pinged, or `none`; without an answer it is disconnected
     #[arg(long, value_name = "TIME", value_parser = values::optional_duration, default_value = "25s")]
     ping_interval: Duration,
 
-    /// How long a client may take to answer a ping, no longer than the ping interval
+    /// Time limit for a client to answer a ping, at most the ping interval
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "8s")]
     pong_timeout: Duration,
 
-    /// How long an upstream may be silent, or `none`. A ws:// upstream is pinged as clients are, and its
-    /// answers count; for one that knows no pings (tcp://, unix:, ws+hixie76://) this alone tells
-    /// whether it has stopped
+    /// Maximum time that an upstream may be silent, or `none`. A ws:// upstream is pinged as
+    /// clients are, and its answers count; for an upstream without pings (tcp://, unix:,
+    /// ws+hixie76://) only this limit detects that it hangs
     #[arg(long, value_name = "TIME", value_parser = values::optional_duration, default_value = "none")]
     upstream_idle_timeout: Duration,
 
     #[command(flatten)]
     timeouts: ServingTimeouts,
 
-    /// How many threads serve [default: the number of cores]
+    /// Number of worker threads [default: the number of cores]
     #[arg(long, value_name = "COUNT")]
     workers: Option<NonZeroUsize>,
 
@@ -161,8 +161,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     upstream_tls: crate::flags::upstream_tls::UpstreamTlsFlags,
 
-    /// A Unix socket by which the next server takes the ports over, and this one from the one before, so
-    /// that nobody is refused while a new version takes the place of an old one
+    /// Unix socket through which the next server takes over the listening sockets of this one, and
+    /// this one those of its predecessor, so that no client is refused during an upgrade
     #[arg(long, value_name = "PATH")]
     handover: Option<PathBuf>,
 
@@ -175,22 +175,22 @@ pub(crate) struct Serve {
     #[command(flatten)]
     exec: ExecFlags,
 
-    /// A program and its arguments, to run a process of for each client, as exec:COMMAND does:
+    /// Program and its arguments, of which a process is run for each client, as with exec:COMMAND:
     /// `polysock serve -- ./count.sh 10`
     #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["upstream", "app"])]
     command: Vec<String>,
 }
 
 const SECURITY: &str = "\
-What an old protocol costs in security:
-  hixie-75, hixie-76, hybi-01 to hybi-03   Clients do not mask what they send. On plain TCP a page
+Security of the old protocols:
+  hixie-75, hixie-76, hybi-01 to hybi-03   Clients do not mask their data. On plain TCP a web page
       can put chosen bytes on the wire and poison the cache of a transparent proxy (RFC 6455
-      section 10.3). Without TLS they are let in from --unmasked-from alone.
-  hixie-75   Has no challenge: whatever can make a browser or a server send a few lines can open a
-      connection. Give a list of --origin.
-  hybi-04 to hybi-10, rfc6455   Are masked.
-In every protocol a browser sends cookies along, so a page of anybody's can connect in its user's
-name unless --origin lists the pages that may.";
+      section 10.3). Without TLS these clients are admitted only from --unmasked-from.
+  hixie-75   There is no challenge: anything that makes a browser or a server send a few lines can
+      open a connection. List the allowed origins with --origin.
+  hybi-04 to hybi-10, rfc6455   Clients mask their data.
+In every protocol browsers send cookies, so any web page can connect on behalf of its user unless
+--origin lists the allowed pages.";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum AppName {
@@ -208,7 +208,7 @@ enum Binary {
 
 /// Listen, and serve every client in the protocol it speaks
 ///
-/// With nothing said: a chat on 127.0.0.1:8080, with a page for browsers.
+/// Without arguments: a chat on 127.0.0.1:8080, with a page for browsers.
 // `Overlay` distinguishes flags that were given from defaults.
 #[derive(Args, Debug)]
 pub(crate) struct ServeCommand {
@@ -372,7 +372,7 @@ impl Overlay<Serve> {
                 for line in problem.lines() {
                     error!("{line}");
                 }
-                error!("the configuration stays as it was");
+                error!("the old configuration stays in force");
                 Err(problem)
             }
         }

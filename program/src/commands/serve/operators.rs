@@ -8,30 +8,30 @@ use crate::config::listener::Address;
 use crate::config::zmq::ZmqAddress;
 use crate::spans::parse_collector;
 
-/// Where operators ask a server how it goes, where it tells them by itself, and where their web apps publish, and what
-/// joins it to other servers.
+/// The flags for operating a server: the control listener, traces, publishing, and the bus.
 #[derive(Args, Debug)]
 pub(super) struct OperatorFlags {
-    /// A control listener, for metrics, health, a status page and `polysock ctl`: unix:PATH, or HOST:PORT.
-    /// On this machine anybody may read it; to change anything by TCP takes the token
+    /// Address of a control listener, for metrics, health, a status page and `polysock ctl`:
+    /// unix:PATH or HOST:PORT. Over TCP, reading from this machine needs no token, and every change
+    /// needs it
     #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
     pub(super) control: Option<Address>,
 
-    /// A file with the token of the control listener: 22 characters or more
+    /// File with the token of the control listener, of at least 22 characters
     #[arg(long, value_name = "FILE")]
     pub(super) control_token_file: Option<PathBuf>,
 
-    /// The collector of traces to send spans of handshakes and closes to, by OTLP over HTTP, as
-    /// http://127.0.0.1:4318; for a program that was built with the feature otlp
+    /// Trace collector to send spans of handshakes and closes to, by OTLP over HTTP, as
+    /// http://127.0.0.1:4318; needs a build with the feature otlp
     #[arg(long, value_name = "URL", value_parser = parse_collector)]
     pub(super) otlp: Option<String>,
 
-    /// A listener where web apps publish: HOST:PORT, or unix:PATH
+    /// Address of a listener on which web apps publish: HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
     pub(super) publish: Option<Address>,
 
-    /// A key that web apps share: it signs what http+grip: targets are asked, and who publishes. With `base64:`
-    /// before it, one of any bytes
+    /// Key that is shared with web apps: it signs the requests to http+grip: targets, and
+    /// publishers must sign with it. A key of arbitrary bytes is written in base64 after `base64:`
     #[arg(
         long,
         value_name = "KEY",
@@ -40,21 +40,22 @@ pub(super) struct OperatorFlags {
     )]
     pub(super) grip_key: Option<String>,
 
-    /// A broker that joins the channels of several servers: nats://HOST:PORT or redis://HOST:PORT
+    /// Broker that joins the channels of several servers: nats://HOST:PORT or redis://HOST:PORT
     #[arg(long, value_name = "URL", env = "POLYSOCK_BUS", hide_env_values = true)]
     pub(super) bus: Option<String>,
 
-    /// A PULL socket of ZeroMQ by which web apps on this machine publish: tcp://127.0.0.1:PORT or ipc://PATH.
-    /// Repeatable
+    /// ZeroMQ PULL socket on which web apps on this machine publish: tcp://127.0.0.1:PORT or
+    /// ipc://PATH. Repeatable
     #[arg(long, value_name = "URL", value_parser = ZmqAddress::parse)]
     pub(super) zmq_pull: Vec<ZmqAddress>,
 
-    /// A SUB socket for the same, whose messages have the channel before the item. Repeatable
+    /// ZeroMQ SUB socket for the same purpose, whose messages contain the channel before the item.
+    /// Repeatable
     #[arg(long, value_name = "URL", value_parser = ZmqAddress::parse)]
     pub(super) zmq_sub: Vec<ZmqAddress>,
 
-    /// The field that names the channel in JSON that is the message itself, for --zmq-pull: `category` for the
-    /// push tutorial of Ratchet
+    /// JSON field that names the channel, for messages to --zmq-pull that are themselves the JSON
+    /// to publish: `category` for the push tutorial of Ratchet
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) topic_field: Option<String>,
 }

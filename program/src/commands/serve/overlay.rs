@@ -403,7 +403,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_flag_is_laid_over_a_file() {
+    fn every_flag_overrides_the_file() {
         let command = Serve::augment_args(Command::new("serve"));
         for flag in command.get_arguments().map(|flag| flag.get_id().as_str()) {
             let says_what_is_served = ["config", "upstream", "app", "command"].contains(&flag);

@@ -9,7 +9,7 @@ use tracing::warn;
 pub(super) fn write(file: &Path) {
     if let Err(error) = fs::write(file, format!("{}\n", std::process::id())) {
         warn!(
-            "{}: the number of the process cannot be written: {error}",
+            "{}: the process ID cannot be written: {error}",
             file.display()
         );
     }

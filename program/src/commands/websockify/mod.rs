@@ -30,31 +30,32 @@ use crate::signals::Signals;
 
 /// Serve as websockify does, with its command line
 ///
-/// Takes the place of `websockify`, also where it is called by this name.
+/// Replaces `websockify`, also when it is called by this name.
 #[derive(Args, Debug)]
 #[command(infer_long_args = true)]
 pub(crate) struct Websockify {
-    /// Where to listen: [SOURCE_ADDR:]SOURCE_PORT; without an address, on every one of this machine
+    /// Address to listen on: [SOURCE_ADDR:]SOURCE_PORT; without an address, all addresses of this
+    /// machine
     #[arg(value_name = "SOURCE")]
     source: Option<String>,
 
-    /// What to put behind the port: TARGET_ADDR:TARGET_PORT
+    /// Server to forward to: TARGET_ADDR:TARGET_PORT
     #[arg(value_name = "TARGET")]
     target: Option<String>,
 
-    /// Not taken over: a program to wrap
+    /// Not supported: a program to wrap
     #[arg(last = true, value_name = "COMMAND", hide_short_help = true)]
     wrapped: Vec<String>,
 
-    /// Listen on a Unix socket, in the place of SOURCE
+    /// Listen on this Unix socket instead of SOURCE
     #[arg(long, value_name = "FILE")]
     unix_listen: Option<PathBuf>,
 
-    /// Who may connect to that, as permissions of a file
+    /// File permissions of that socket, in octal digits
     #[arg(long, value_name = "MODE", default_value = "0600", requires = "unix_listen", value_parser = mode)]
     unix_listen_mode: u32,
 
-    /// Put a server on a Unix socket behind the port
+    /// Forward to a server on this Unix socket
     #[arg(long, value_name = "FILE")]
     unix_target: Option<String>,
 
@@ -62,12 +63,12 @@ pub(crate) struct Websockify {
     #[arg(long, value_name = "DIR")]
     web: Option<PathBuf>,
 
-    /// How the client's token (`?token=`) names the target: TokenFile, ReadOnlyTokenFile or
-    /// UnixDomainSocketDirectory
+    /// Class that maps the client's token (`?token=`) to the target: TokenFile, ReadOnlyTokenFile
+    /// or UnixDomainSocketDirectory
     #[arg(long, value_name = "CLASS")]
     token_plugin: Option<String>,
 
-    /// The file with lines as `TOKEN: HOST:PORT`, the directory of such files, or of sockets
+    /// File with lines as `TOKEN: HOST:PORT`, directory of such files, or directory of sockets
     #[arg(long, value_name = "SOURCE", requires = "token_plugin")]
     token_source: Option<PathBuf>,
 
@@ -75,19 +76,19 @@ pub(crate) struct Websockify {
     #[arg(long, value_name = "FILE")]
     target_config: Option<PathBuf>,
 
-    /// Take the name of the host that the client asks for as its token
+    /// Use the name of the requested host as the token
     #[arg(long)]
     host_token: bool,
 
-    /// Who is let in: ExpectOrigin, with the origins in --auth-source
+    /// Class that admits clients: ExpectOrigin, with the origins in --auth-source
     #[arg(long, value_name = "CLASS")]
     auth_plugin: Option<String>,
 
-    /// The origins that are let in, with blanks between them
+    /// Allowed origins, separated by blanks
     #[arg(long, value_name = "ORIGINS", requires = "auth_plugin")]
     auth_source: Option<String>,
 
-    /// After so many seconds of silence a client is pinged [default: 25]
+    /// Time of silence after which a client is pinged, in seconds [default: 25]
     #[arg(
         long,
         value_name = "SECONDS",
@@ -96,7 +97,7 @@ pub(crate) struct Websockify {
     )]
     heartbeat: u32,
 
-    /// End once there have been no connections for so many seconds
+    /// Exit after this many seconds without connections
     #[arg(
         long,
         value_name = "SECONDS",
@@ -105,7 +106,7 @@ pub(crate) struct Websockify {
     )]
     idle_timeout: u32,
 
-    /// End so many seconds after the start, or once there are no connections then
+    /// Exit this many seconds after the start, or later when no connection is open any more
     #[arg(
         long,
         value_name = "SECONDS",
@@ -114,27 +115,27 @@ pub(crate) struct Websockify {
     )]
     timeout: u32,
 
-    /// End once the first connection has ended
+    /// Exit once the first connection has ended
     #[arg(long)]
     run_once: bool,
 
-    /// Listen on IPv6 where the name of the source has both
+    /// Listen on IPv6 if the name of the source has addresses of both versions
     #[arg(short = '6', long)]
     prefer_ipv6: bool,
 
-    /// Go on in the background
+    /// Run in the background
     #[arg(short = 'D', long)]
     daemon: bool,
 
-    /// Log more
+    /// Log more, at the level debug
     #[arg(short, long)]
     verbose: bool,
 
-    /// Has no meaning here: there is one way to serve
+    /// Ignored: there is only one way to serve
     #[arg(long, hide_short_help = true)]
     libserver: bool,
 
-    /// Has no meaning here: directories are not listed
+    /// Ignored: directories are not listed
     #[arg(long, hide_short_help = true)]
     file_only: bool,
 
@@ -242,7 +243,10 @@ impl Websockify {
         let mut site = Site::new(activity.of(relay)).with_settings(self.site_settings()?);
         if let Some(directory) = &self.web {
             if !directory.is_dir() {
-                return Err(format!("--web: `{}` is no directory", directory.display()));
+                return Err(format!(
+                    "--web: `{}` is not a directory",
+                    directory.display()
+                ));
             }
             site = site.with_http(Files::new(directory));
         }
@@ -276,7 +280,7 @@ impl Websockify {
         };
         if class_of(class, "auth_plugins") != "ExpectOrigin" {
             return Err(format!(
-                "--auth-plugin {class} is not taken over: {AUTHENTICATION}"
+                "--auth-plugin {class} is not supported: {AUTHENTICATION}"
             ));
         }
         let origins = self.auth_source.as_deref().unwrap_or_default();
@@ -298,7 +302,9 @@ impl Websockify {
             self.token_plugin.is_some() || self.target_config.is_some(),
         ];
         if named.into_iter().filter(|is_named| *is_named).count() > 1 {
-            return Err("there is one target: HOST:PORT, --unix-target, or tokens".into());
+            return Err(
+                "more than one target is given: choose HOST:PORT, --unix-target or tokens".into(),
+            );
         }
         if self.host_token && !named.contains(&true) {
             return Err("--host-token needs --token-plugin".into());
@@ -309,7 +315,7 @@ impl Websockify {
                 format!("unix:{path}")
             }
             (Some(target), None) => {
-                let problem = || format!("`{target}` is no target: write HOST:PORT");
+                let problem = || format!("`{target}` is not a target: write HOST:PORT");
                 let (host, port) = target.rsplit_once(':').ok_or_else(problem)?;
                 let scheme = self.tls.scheme();
                 match host.trim_matches(['[', ']']) {
@@ -350,9 +356,9 @@ impl Websockify {
             }
             other => {
                 return Err(format!(
-                    "--token-plugin {other} is a class of Python's, which this program cannot \
-                     load: TokenFile, ReadOnlyTokenFile and UnixDomainSocketDirectory are there. \
-                     A TokenFile is read again when it has changed"
+                    "--token-plugin {other} is a Python class, which this program cannot load. \
+                     TokenFile, ReadOnlyTokenFile and UnixDomainSocketDirectory are supported; \
+                     a TokenFile is read again when it has changed"
                 ));
             }
         };

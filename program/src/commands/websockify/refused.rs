@@ -14,12 +14,12 @@ const OPTIONS: &[(&str, Option<&str>, &str)] = &[
     (
         "key-password",
         Some("PASSWORD"),
-        "keys are read as they are: `openssl pkey -in FILE -out FILE` writes one without a password",
+        "encrypted keys are not read: `openssl pkey -in FILE -out FILE` writes one without a password",
     ),
     (
         "ssl-ciphers",
         Some("LIST"),
-        "suites are not chosen: all that are there have forward secrecy and authenticated encryption",
+        "cipher suites cannot be chosen: all of them have forward secrecy and authenticated encryption",
     ),
     (
         "record",
@@ -39,35 +39,35 @@ const OPTIONS: &[(&str, Option<&str>, &str)] = &[
     (
         "inetd",
         None,
-        "a socket is not taken from standard input: name the port to listen on",
+        "a socket cannot be passed as standard input: name the port to listen on",
     ),
     ("web-auth", None, AUTHENTICATION),
     (
         "syslog",
         Some("SERVER"),
-        "the log goes to standard error, where systemd, docker or `| logger` take it from, or to \
+        "the log goes to standard error, from which systemd, docker or `| logger` read it, or to \
          --log-file",
     ),
     (
         "legacy-syslog",
         None,
-        "the log goes to standard error, where systemd, docker or `| logger` take it from, or to \
+        "the log goes to standard error, from which systemd, docker or `| logger` read it, or to \
          --log-file",
     ),
 ];
 
 pub(super) const AUTHENTICATION: &str = "passwords and certificates are not checked: let a proxy in \
-     front check them, such as nginx; --auth-plugin ExpectOrigin is there";
+     front check them, such as nginx; --auth-plugin ExpectOrigin is supported";
 
-pub(super) const WRAP: &str = "a program is not wrapped: websockify moves its port by a library that it \
-     is made to load (LD_PRELOAD), which is not a part of this program. Start the program on another \
+pub(super) const WRAP: &str = "programs are not wrapped: websockify does that with a library that it \
+     preloads into the program (LD_PRELOAD), and polysock has none. Start the program on another \
      port, and name that as the target: websockify 6080 localhost:5901";
 
 impl Refused {
     /// Returns the error for an unsupported option, if one was given.
     pub(super) fn problem(&self) -> Option<String> {
         let (name, why) = self.given?;
-        Some(format!("--{name} is not taken over from websockify: {why}"))
+        Some(format!("--{name} of websockify is not supported: {why}"))
     }
 }
 
@@ -94,7 +94,7 @@ impl Args for Refused {
         OPTIONS.iter().fold(command, |command, (name, value, why)| {
             let option = Arg::new(*name)
                 .long(*name)
-                .help(format!("Not taken over: {why}"))
+                .help(format!("Not supported: {why}"))
                 .hide_short_help(true);
             command.arg(match value {
                 Some(value) => option.value_name(*value),

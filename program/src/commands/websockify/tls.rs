@@ -7,36 +7,36 @@ use polysock::PortSettings;
 
 use crate::flags::tls::MinVersion;
 
-/// How TLS is spoken, with clients and with the target.
+/// The TLS options, for clients and for the target.
 #[derive(Args, Debug)]
 pub(super) struct TlsOptions {
-    /// Speak TLS beside plain text, with the certificate in this file in PEM form [default: self.pem,
-    /// where it is there]
+    /// Speak TLS in addition to plain text, with the certificate in this PEM file [default:
+    /// self.pem, if it exists]
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
 
-    /// The key of the certificate, if it is not in the same file
+    /// File with the key of the certificate, if it is not in the same file
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 
-    /// Take no plain text
+    /// Accept no plain text
     #[arg(long)]
     ssl_only: bool,
 
-    /// The oldest version of TLS that is spoken: tlsv1_2 or tlsv1_3, or tlsv1 or tlsv1_1 where this program
-    /// was built with the feature legacy-tls [default: tlsv1_2]
+    /// Minimum TLS version: tlsv1_2 or tlsv1_3; tlsv1 or tlsv1_1 in a build with the feature
+    /// legacy-tls [default: tlsv1_2]
     #[arg(long, value_name = "VERSION", default_value = "default", hide_default_value = true, value_parser = version)]
     ssl_version: MinVersion,
 
-    /// Take TLS only from clients with a certificate that is signed by one in --cafile
+    /// Accept TLS only from clients with a certificate that is signed by one in --cafile
     #[arg(long, requires = "cafile")]
     verify_client: bool,
 
-    /// The certificates that are trusted to sign those of clients, with --verify-client
+    /// File with the certificates that are trusted to sign those of clients, with --verify-client
     #[arg(long, value_name = "FILE")]
     cafile: Option<PathBuf>,
 
-    /// Speak TLS with the target
+    /// Connect to the target over TLS
     #[arg(long)]
     ssl_target: bool,
 }
@@ -50,7 +50,7 @@ impl TlsOptions {
     /// Refuses `--ssl-target` for a target on a Unix socket.
     pub(super) fn refuses_sockets(&self) -> Result<(), String> {
         match self.ssl_target {
-            true => Err("--ssl-target is for targets by TCP, not for those on Unix sockets".into()),
+            true => Err("--ssl-target needs a TCP target, not a Unix socket".into()),
             false => Ok(()),
         }
     }
@@ -64,7 +64,7 @@ impl TlsOptions {
         if cfg!(feature = "tls") && found.exists() {
             return self
                 .with(found, port)
-                .map_err(|problem| format!("{FOUND} is taken as --cert: {problem}"));
+                .map_err(|problem| format!("{FOUND}, the default of --cert: {problem}"));
         }
         let needs = [
             ("--key", self.key.is_some()),
@@ -102,7 +102,7 @@ impl TlsOptions {
 
     #[cfg(not(feature = "tls"))]
     fn with(&self, _certificate: &Path, _port: PortSettings) -> Result<PortSettings, String> {
-        Err("--cert: this program was built without TLS, which is its feature `tls`".into())
+        Err("--cert: this program was built without its feature `tls`".into())
     }
 }
 
@@ -119,8 +119,8 @@ fn version(text: &str) -> Result<MinVersion, String> {
         "tlsv1_1" => Ok(MinVersion::Tls11),
         #[cfg(not(feature = "legacy-tls"))]
         "tlsv1_1" | "tlsv1" => Err(
-            "write tlsv1_2 or tlsv1_3: older ones need a build with the feature `legacy-tls`, which this is not".into(),
+            "write tlsv1_2 or tlsv1_3: older ones need the feature `legacy-tls`, which this build does not have".into(),
         ),
-        _ => Err("write tlsv1_2 or tlsv1_3, or with the feature `legacy-tls` tlsv1 or tlsv1_1".into()),
+        _ => Err("write tlsv1_2 or tlsv1_3; tlsv1 and tlsv1_1 need the feature `legacy-tls`".into()),
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn keys() -> Vec<Key<Basic>> {
             "file",
             Maybe(Place),
             |basic: &mut Basic| &mut basic.file,
-            "A file as `htpasswd -B` writes it: bcrypt, argon2id or SHA-crypt.",
+            "A password file as `htpasswd -B` writes it, with hashes by bcrypt, argon2id or SHA-crypt.",
         ),
         Key::new("realm", realm(), |basic| &mut basic.realm, REALM),
     ]

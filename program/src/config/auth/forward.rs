@@ -40,31 +40,31 @@ pub(super) fn keys() -> Vec<Key<Forward>> {
             "url",
             Maybe(url()),
             |forward: &mut Forward| &mut forward.url,
-            "The endpoint: http://HOST:PORT/PATH, or https://….",
+            "The URL of the endpoint: http://HOST:PORT/PATH, or https://….",
         ),
         Key::new(
             "timeout",
             duration(),
             |forward| &mut forward.timeout,
-            "How long it may take.",
+            "The time that the endpoint has to answer.",
         ),
         Key::new(
             "send",
             List(field()),
             |forward| &mut forward.send,
-            "Further fields of the client that it gets.",
+            "Further fields of the client that are sent to the endpoint.",
         ),
         Key::new(
             "pass",
             List(field()),
             |forward| &mut forward.pass,
-            "Fields of its answer that the upstream gets.",
+            "Fields of the endpoint's answer that are sent to the upstream.",
         ),
         Key::new(
             "user",
             Maybe(field()),
             |forward: &mut Forward| &mut forward.user,
-            "The field of its answer that is the user.",
+            "The field of the endpoint's answer that contains the user.",
         ),
     ]
 }

@@ -125,7 +125,7 @@ fn keys() -> Vec<Key<Auth>> {
                 keys: basic::keys,
             }),
             |auth: &mut Auth| &mut auth.basic,
-            "By a user and a password.",
+            "Authentication by user and password.",
         ),
         Key::new(
             "jwt",
@@ -134,7 +134,7 @@ fn keys() -> Vec<Key<Auth>> {
                 keys: jwt::keys,
             }),
             |auth: &mut Auth| &mut auth.jwt,
-            "By a JSON Web Token.",
+            "Authentication by JSON Web Token.",
         ),
         Key::new(
             "forward",
@@ -143,13 +143,13 @@ fn keys() -> Vec<Key<Auth>> {
                 keys: forward::keys,
             }),
             |auth: &mut Auth| &mut auth.forward,
-            "By asking an HTTP endpoint.",
+            "Authentication by an HTTP endpoint.",
         ),
         Key::new(
             "pass_authorization",
             Switch,
             |auth| &mut auth.pass_authorization,
-            "Whether the upstream gets the Authorization field of a client.",
+            "Whether the client's Authorization field is sent to the upstream.",
         ),
     ];
     keys.extend(tls());
@@ -165,7 +165,7 @@ fn tls() -> Option<Key<Auth>> {
             keys: upstream_tls::keys,
         },
         |auth: &mut Auth| &mut auth.tls,
-        "How an https:// of `jwks` or `forward` is met.",
+        "The TLS settings for https:// URLs of `jwks` and `forward`.",
     ))
 }
 

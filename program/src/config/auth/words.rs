@@ -8,7 +8,7 @@ use crate::config::form::{Word, quoted};
 use crate::flags::server::{any_size, web_server};
 
 /// The description of a realm.
-pub(super) const REALM: &str = "What is protected, as people see it.";
+pub(super) const REALM: &str = "The name of the protected area, which browsers show.";
 
 pub(super) fn realm() -> Word<Realm> {
     Word {

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_are_known_are_those_of_the_recorded_sessions() {
+    fn the_known_fingerprints_are_those_of_the_recorded_sessions() {
         let mut lines: Vec<String> = Vec::new();
         for (client, fingerprint) in recorded() {
             let line = format!("{client}\t{fingerprint}\n");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_without_a_name_is_like_one_that_is_known() {
+    fn an_unnamed_client_is_compared_with_known_fingerprints() {
         let (client, names) = KNOWN.lines().next().unwrap().split_once('\t').unwrap();
         let names: Vec<String> = names.split(' ').map(str::to_owned).collect();
         let same = Fingerprint {

@@ -220,7 +220,10 @@ impl Census {
         let value: Value = serde_json::from_slice(&fs::read(file)?)?;
         let rows = value.get("rows").and_then(Value::as_array);
         let Some(rows) = rows else {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it has no rows"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the file contains no rows",
+            ));
         };
         let mut known = self.lock();
         known.extend(rows.iter().take(ROWS).filter_map(from_json));
@@ -332,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_was_seen_longest_ago_gives_way() {
+    fn the_row_that_was_seen_longest_ago_is_evicted() {
         let census = Census::default();
         let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
         for number in 0..ROWS + 10 {
@@ -345,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_outlives_the_process() {
+    fn the_census_is_stored_and_loaded_again() {
         let census = Census::default();
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         for number in 0..3 {
@@ -367,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_protocol_that_nobody_speaks_may_go() {
+    fn a_protocol_without_recent_clients_is_reported_as_unused() {
         let census = Census::default();
         let day = Duration::from_secs(24 * 60 * 60);
         let now = SystemTime::UNIX_EPOCH + 1000 * day;

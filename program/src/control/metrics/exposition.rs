@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn both_texts_say_the_same() {
+    fn both_exposition_formats_have_the_same_values() {
         let expected = "\
 # HELP polysock_messages Messages
 # TYPE polysock_messages counter
@@ -186,7 +186,7 @@ polysock_age_seconds_bucket{le=\"+Inf\",protocol=\"hixie-76\"} 6
     }
 
     #[test]
-    fn the_text_is_the_one_that_is_wanted() {
+    fn the_accept_field_selects_the_exposition_format() {
         for (accept, expected) in [
             (None, Text::Prometheus),
             (Some("*/*"), Text::Prometheus),

@@ -32,7 +32,11 @@ fn build_info() -> MetricFamily {
         ),
         ("rustc", env!("POLYSOCK_RUSTC").into()),
     ];
-    gauge("polysock_build_info", "Which program this is").with(labels, SampleValue::Count(1))
+    gauge(
+        "polysock_build_info",
+        "Version, revision and compiler of the running program",
+    )
+    .with(labels, SampleValue::Count(1))
 }
 
 /// The metrics of a server that are not about its connections.
@@ -74,14 +78,14 @@ fn server(of: &Server) -> Vec<MetricFamily> {
     let is = |family: MetricFamily, is| count(family, u64::from(is));
     let mut reloads = counter(
         "polysock_config_reloads",
-        "How often the configuration was read again",
+        "Attempts to reload the configuration",
     );
     for (outcome, times) in of.reloads {
         reloads = reloads.with(vec![("outcome", outcome.into())], SampleValue::Count(times));
     }
     let mut certificates = gauge(
         "polysock_tls_certificate_not_after_seconds",
-        "When a certificate ends, since 1970",
+        "Expiry time of a certificate, in seconds since 1970",
     );
     for (name, ends) in &of.certificates {
         let labels = vec![("name", Cow::Owned(name.clone()))];
@@ -92,50 +96,53 @@ fn server(of: &Server) -> Vec<MetricFamily> {
         is(
             gauge(
                 "polysock_draining",
-                "Whether connections are being closed and nobody is let in",
+                "Whether the server refuses new clients and closes its connections",
             ),
             of.is_draining,
         ),
         is(
-            gauge("polysock_ready", "Whether clients may be sent here"),
+            gauge(
+                "polysock_ready",
+                "Whether load balancers may send clients to this server",
+            ),
             of.is_ready,
         ),
         count(
             gauge(
                 "polysock_limit_connections",
-                "The most connections that there may be",
+                "Maximum number of open connections",
             ),
             of.max_connections,
         ),
         count(
             gauge(
                 "polysock_buffered_bytes",
-                "What connections hold beyond what each of them does",
+                "Memory for unfinished messages, unsent output and compression, in bytes",
             ),
             of.held,
         ),
         count(
-            gauge("polysock_taps", "How many look at connections now"),
+            gauge("polysock_taps", "Active taps on connections"),
             of.taps,
         ),
         count(
             counter(
                 "polysock_log_lines_lost",
-                "Lines of the log for which there was no room",
+                "Log lines that were lost because the queue was full or a write failed",
             ),
             of.lost,
         ),
         count(
             counter(
                 "polysock_spans_lost",
-                "Spans for which there was no room, or which the collector did not take",
+                "Spans that were lost because the queue was full or the collector did not accept them",
             ),
             of.lost_spans,
         ),
         reloads,
         gauge(
             "polysock_config_last_reload_success_timestamp_seconds",
-            "When the configuration was read last without a fault",
+            "Time of the last successful reload, or of the start, in seconds since 1970",
         )
         .with(Vec::new(), SampleValue::Number(of.last_reload)),
     ]
@@ -177,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn every_metric_is_documented_and_none_else() {
+    fn exactly_the_existing_metrics_are_documented() {
         let mut families = Registry::default().families();
         families.push(build_info());
         families.extend(process::families());

@@ -12,75 +12,78 @@ pub(super) fn families(of: &NodeState) -> Vec<MetricFamily> {
         count(
             gauge(
                 "polysock_bus_connected",
-                "Whether the broker that joins this server to others is connected",
+                "Whether the server is connected to the broker of its bus",
             ),
             u64::from(of.is_connected),
         ),
         count(
-            gauge("polysock_bus_nodes", "Other servers that were heard lately"),
+            gauge(
+                "polysock_bus_nodes",
+                "Other servers on the bus that were heard recently",
+            ),
             of.others as u64,
         ),
         count(
-            counter("polysock_bus_connections", "Connections to the broker"),
+            counter("polysock_bus_connections", "Connections made to the broker"),
             tally.connected,
         ),
         count(
-            counter("polysock_bus_published", "What was published here"),
+            counter("polysock_bus_published", "Publications of this server"),
             tally.published,
         ),
         count(
             counter(
                 "polysock_bus_received",
-                "What was published on other servers and came here",
+                "New publications received from other servers",
             ),
             tally.received,
         ),
         count(
             counter(
                 "polysock_bus_filled",
-                "Of what came here: what was missed at first, and had from the broker's history",
+                "Received publications that were missed at first and then fetched from the broker's history",
             ),
             tally.filled,
         ),
         count(
             counter(
                 "polysock_bus_duplicates",
-                "What came again, and was left out",
+                "Duplicate publications that were received and discarded",
             ),
             tally.again,
         ),
         count(
             counter(
                 "polysock_bus_gaps",
-                "How often something was missing that nobody will get",
+                "Occurrences of irrecoverable loss of publications",
             ),
             tally.gaps,
         ),
         count(
             counter(
                 "polysock_bus_lost",
-                "How many publications were missing, as far as that is known",
+                "Publications that were lost, as far as their number is known",
             ),
             tally.lost,
         ),
         count(
             counter(
                 "polysock_bus_dropped",
-                "What was published here and dropped, as too much waited for the broker",
+                "Publications of this server that were dropped because too many waited for the broker",
             ),
             tally.dropped,
         ),
         count(
             counter(
                 "polysock_bus_refused",
-                "What was published here and the broker did not take",
+                "Publications of this server that the broker refused",
             ),
             tally.refused,
         ),
         count(
             counter(
                 "polysock_bus_unreadable",
-                "What came from other servers and could not be read",
+                "Messages of other servers that could not be read",
             ),
             tally.unreadable,
         ),

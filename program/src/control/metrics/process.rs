@@ -16,14 +16,14 @@ pub(super) fn families() -> Vec<MetricFamily> {
     families.extend(open.map(|open| {
         gauge(
             "process_open_fds",
-            "Open descriptors",
+            "Open file descriptors",
             open.saturating_sub(1) as u64,
         )
     }));
     families.extend(max_descriptors(&limits).map(|most| {
         gauge(
             "process_max_fds",
-            "The most descriptors that may be open",
+            "Maximum number of open file descriptors",
             most,
         )
     }));
@@ -65,24 +65,24 @@ fn of_stat(stat: &str, system: &str) -> Vec<MetricFamily> {
         number(
             "process_cpu_seconds",
             MetricKind::Counter,
-            "Time that processors were at work on it",
+            "User and system CPU time of the process, in seconds",
             (user + kernel) as f64 / ticks,
         ),
         number(
             "process_start_time_seconds",
             MetricKind::Gauge,
-            "When it began, since 1970",
+            "Start time of the process, in seconds since 1970",
             boot + start as f64 / ticks,
         ),
-        gauge("process_threads", "Its threads", threads),
+        gauge("process_threads", "Threads of the process", threads),
         gauge(
             "process_virtual_memory_bytes",
-            "The addresses that it has",
+            "Virtual memory of the process, in bytes",
             size,
         ),
         gauge(
             "process_resident_memory_bytes",
-            "The memory that it has",
+            "Resident memory of the process, in bytes",
             resident * page_size() as u64,
         ),
     ]
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_brackets_and_blanks_hides_nothing() {
+    fn a_process_name_may_contain_brackets_and_blanks() {
         let mut stat = String::from("12 (a) b (c) S");
         for number in 4..=52 {
             stat.push_str(&format!(" {number}"));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_them_all() {
+    fn all_process_metrics_are_available() {
         let families = families();
         let names: Vec<_> = families.iter().map(|family| family.name).collect();
         let expected = [

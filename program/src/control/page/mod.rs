@@ -211,7 +211,7 @@ fn orders(open: &[OpenConnection]) -> Vec<Order> {
         ("Slowest readers", Sort::Held),
         ("Oldest", Sort::Age),
         ("Busiest", Sort::Received),
-        ("Idle for longest", Sort::Idle),
+        ("Longest idle", Sort::Idle),
     ];
     let orders = orders.into_iter().map(|(title, sort)| {
         let mut connections: Vec<_> = open.iter().collect();

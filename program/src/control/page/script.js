@@ -1,4 +1,4 @@
-// The page again, every two seconds: what is open stays open, and nothing that a client says is run.
+// Updates the page every two seconds, except while details are open or focused. No text from a client is executed.
 "use strict";
 const live = document.getElementById("live");
 const again = async () => {

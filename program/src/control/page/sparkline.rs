@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_is_at_the_right() {
+    fn the_last_value_is_at_the_right() {
         assert_eq!(points(&[0, 5, 10]), "114,24 116,12 118,0 ");
         assert_eq!(points(&[]), "");
         assert_eq!(points(&[0]), "118,24 ");

@@ -50,14 +50,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_says_is_harmless() {
+    fn text_from_clients_is_escaped_and_cut() {
         assert_eq!(said("<script>"), "<script>");
         assert_eq!(said("a\u{202e}b\u{1b}c\nd"), "a\\u{202e}b\\u{1b}c\\nd");
         assert_eq!(said(&"a".repeat(8192)).chars().count(), CUT + 1);
     }
 
     #[test]
-    fn times_and_sizes_are_for_people() {
+    fn times_and_sizes_are_readable() {
         for (seconds, expected) in [
             (0, "0 s"),
             (59, "59 s"),

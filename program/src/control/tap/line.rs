@@ -160,7 +160,7 @@ pub(crate) fn text_of(line: &Value) -> String {
             return text;
         }
         "over" => {
-            let _ = writeln!(text, "over: {}", visible(of("reason")));
+            let _ = writeln!(text, "tap ended: {}", visible(of("reason")));
             return text;
         }
         _ => {}
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_the_same_to_people_as_to_programs() {
+    fn a_json_line_is_rendered_as_text() {
         let line = json!({
             "time": "2026-11-29T12:00:01.003Z", "id": "a3f9c2-1f", "end": "client", "way": "received",
             "what": "text", "bytes": 13, "wire_bytes": 15, "payload": "{\"op\":\"ping\"}",
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_amid_a_character_is_shown_up_to_it() {
+    fn a_payload_cut_within_a_character_is_shown_up_to_it() {
         let frame = |kind, payload: &'static [u8]| TapFrame {
             kind,
             len: payload.len(),

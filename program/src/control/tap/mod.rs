@@ -74,13 +74,13 @@ pub(super) fn begin(
             return Ok(problem(StatusCode::NOT_FOUND, detail));
         }
         if wanted.transcript {
-            let detail = "a transcript begins with the opening handshake, and that of this connection is past: tap \
-                          without an id, and the connections that open from then on have transcripts";
+            let detail = "a transcript begins with the opening handshake, which has already happened: tap without \
+                          an ID to get transcripts of the connections that open from then on";
             return Ok(problem(StatusCode::CONFLICT, detail));
         }
     }
     if state.registry.taps() >= MOST_TAPS {
-        let detail = "there are eight taps already, and no more may be: end one";
+        let detail = "eight taps are running, the maximum: end one";
         return Ok(problem(StatusCode::TOO_MANY_REQUESTS, detail));
     }
     let settings = TapSettings {
@@ -139,7 +139,7 @@ impl Wanted {
             return Err("for: a tap lasts ten minutes at most".to_owned());
         }
         if events > MOST_EVENTS {
-            return Err(format!("events: a tap has {MOST_EVENTS} at most"));
+            return Err(format!("events: write at most {MOST_EVENTS}"));
         }
         let text = match asked.text("output") {
             None | Some("json") => false,
@@ -185,7 +185,7 @@ impl Running {
         }
         let end = self.began + self.wanted.time;
         if self.events >= self.wanted.events {
-            return Some(self.over("as many events as were asked for"));
+            return Some(self.over("event limit reached"));
         }
         let life = end.min(Instant::now() + SIGN_OF_LIFE);
         match timeout_at(life.into(), self.tap.next()).await {
@@ -194,7 +194,7 @@ impl Running {
                 let line = self.lines.of(&event);
                 Some(self.written(&line))
             }
-            Err(_) if Instant::now() >= end => Some(self.over("as long as was asked for")),
+            Err(_) if Instant::now() >= end => Some(self.over("time limit reached")),
             Err(_) => Some("\n".to_owned()),
         }
     }

@@ -115,7 +115,7 @@ impl Instruct {
         let channels = channels(headers)?;
         let timeout = match one(headers, "grip-timeout")? {
             None => WAIT,
-            Some(text) => seconds(text).ok_or("its Grip-Timeout is no number of seconds")?,
+            Some(text) => seconds(text).ok_or("its Grip-Timeout is not a number of seconds")?,
         };
         let keep_alive = one(headers, "grip-keep-alive")?.map(KeepAlive::read);
         let status = one(headers, "grip-status")?.map(status);
@@ -144,13 +144,13 @@ impl Instruct {
         }
         self.channels = channels;
         if self.mode.is_some() && self.channels.is_empty() {
-            return Err("it has a Grip-Hold and no Grip-Channel");
+            return Err("it has a Grip-Hold but no Grip-Channel");
         }
         let mut channels = self.channels.iter();
         let is_numbered = channels.any(|channel| channel.prev_id.is_some());
         if self.mode == Some(Mode::Stream) && is_numbered && self.next.is_none() {
             return Err(
-                "its Grip-Channel has a prev-id, and no Grip-Link says where a stream goes on",
+                "its Grip-Channel has a prev-id, but there is no Grip-Link with the next part of the stream",
             );
         }
         Ok(self)
@@ -173,12 +173,12 @@ impl KeepAlive {
                 "timeout" => {
                     let timeout = seconds(&value);
                     kept.timeout =
-                        timeout.ok_or("its Grip-Keep-Alive has a timeout that is none")?;
+                        timeout.ok_or("the timeout of its Grip-Keep-Alive is not valid")?;
                 }
                 "mode" => match &*value {
                     "idle" => kept.is_interval = false,
                     "interval" => kept.is_interval = true,
-                    _ => return Err("its Grip-Keep-Alive has a mode that is none"),
+                    _ => return Err("the mode of its Grip-Keep-Alive is unknown"),
                 },
                 _ => {}
             }
@@ -187,11 +187,11 @@ impl KeepAlive {
             "raw" => Some(content.as_bytes().to_vec()),
             "cstring" => unescaped(content),
             "base64" => STANDARD.decode(content).ok(),
-            _ => return Err("its Grip-Keep-Alive has a format that is none"),
+            _ => return Err("the format of its Grip-Keep-Alive is unknown"),
         };
         let content = content.filter(|content| !content.is_empty());
         kept.content = content
-            .ok_or("its Grip-Keep-Alive has a content that is none")?
+            .ok_or("the content of its Grip-Keep-Alive is not valid")?
             .into();
         Ok(kept)
     }
@@ -257,10 +257,10 @@ fn next(headers: &HeaderMap) -> Result<Option<Next>, &'static str> {
             let link = link.filter(|link| !link.is_empty());
             let mut timeout = LINK_WAIT;
             if let Some((_, value)) = parameters.iter().find(|(name, _)| *name == "timeout") {
-                timeout = seconds(value).ok_or("its Grip-Link has a timeout that is none")?;
+                timeout = seconds(value).ok_or("the timeout of its Grip-Link is not valid")?;
             }
             next = Some(Next {
-                link: link.ok_or("its Grip-Link has no link")?.to_owned(),
+                link: link.ok_or("its Grip-Link has no URL")?.to_owned(),
                 timeout,
             });
         }
@@ -273,7 +273,7 @@ fn status(value: &str) -> Result<StatusCode, &'static str> {
     let code = value.split(' ').next().unwrap_or_default();
     let status = StatusCode::try_from(code.as_bytes()).ok();
     let status = status.filter(|status| !status.is_informational());
-    status.ok_or("its Grip-Status is no status of an answer")
+    status.ok_or("its Grip-Status is not a status of an answer")
 }
 
 fn seconds(text: &str) -> Option<Duration> {
@@ -291,7 +291,7 @@ fn all<'a>(headers: &'a HeaderMap, name: &str) -> Result<Vec<&'a str>, &'static 
     let values = headers.get_all(name).iter();
     let texts = values.map(|value| std::str::from_utf8(value.as_bytes()).map(str::trim));
     let texts: Result<_, _> = texts.collect();
-    texts.map_err(|_| "a Grip- field of its is not UTF-8")
+    texts.map_err(|_| "one of its Grip- fields is not UTF-8")
 }
 
 #[cfg(test)]
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn how_a_request_is_held_is_read() {
+    fn grip_fields_are_read_as_hold_instructions() {
         assert_eq!(read(&[("content-type", "text/plain")]), Ok(None));
         let stream = |lines: &[(&'static str, &'static str)]| {
             read(&[&[("grip-hold", "stream"), ("grip-channel", "a")], lines].concat())
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_read_where_it_is_the_next() {
+    fn a_link_is_read_if_its_relation_is_next() {
         let link = |value| read(&[("grip-link", value)]).map(|instruct| instruct.unwrap().next);
         let next = |link: &str, seconds| {
             Ok(Some(Next {
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_named() {
+    fn an_error_names_the_invalid_grip_field() {
         for (lines, named) in [
             (&[("grip-hold", "forever")][..], "Grip-Hold"),
             (&[("grip-hold", "stream")], "Grip-Channel"),

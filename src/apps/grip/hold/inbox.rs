@@ -16,7 +16,7 @@ use crate::push::{
 
 /// The error for a client that reads more slowly than its channels publish.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("a client of a held request reads too slowly")]
+#[error("the client of a held request reads too slowly")]
 pub(super) struct Slow;
 
 /// The format of publications for a held request.
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_waits_on_the_channels_that_are_followed() {
+    fn an_inbox_receives_publications_on_its_channels() {
         let channels = Channels::new();
         let mut inbox = Inbox::new(Form::Lines, Queue::default());
         inbox.follow(&channels, &on(&["a", "b"]));
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_waits_than_may() {
+    fn the_queue_of_an_inbox_is_bounded() {
         let channels = Channels::new();
         let inbox = |overflow, messages, bytes| {
             let mut inbox = Inbox::new(Form::Lines, queue(messages, bytes, overflow));
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_to_websockets_is_said_as_http_can() {
+    fn websocket_messages_are_converted_for_held_http_requests() {
         let of = |form, message: Message| what(form, &message.into());
         let text = |text: &'static str| Some(Content::Content(Bytes::from_static(text.as_bytes())));
         assert_eq!(of(Form::Events, "hi".into()), text("data: hi\n\n"));

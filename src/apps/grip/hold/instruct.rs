@@ -27,12 +27,13 @@ pub(super) fn is_instruct(headers: &HeaderMap) -> bool {
 /// Reads a body: the instructions, and the response for the client.
 pub(super) fn read(body: &[u8]) -> Result<(Instruct, HeldAnswer), &'static str> {
     let instruct: Value =
-        serde_json::from_slice(body).map_err(|_| "its application/grip-instruct is no JSON")?;
+        serde_json::from_slice(body).map_err(|_| "its application/grip-instruct is not JSON")?;
     let of = |name: &str| match instruct.get(name) {
         None => Ok(None),
         Some(value) => value.as_object().map(Some).ok_or(()),
     };
-    let hold = of("hold").map_err(|()| "the hold of its application/grip-instruct is no object")?;
+    let hold =
+        of("hold").map_err(|()| "the hold of its application/grip-instruct is not an object")?;
     let response = of("response").ok().flatten().cloned();
     let mut response = response.unwrap_or_default();
     if !["body", "body-bin"]
@@ -42,7 +43,8 @@ pub(super) fn read(body: &[u8]) -> Result<(Instruct, HeldAnswer), &'static str> 
         response.insert("body".to_owned(), Value::from(""));
     }
     let answer = answer(&response);
-    let answer = answer.map_err(|_| "the response of its application/grip-instruct is none")?;
+    let answer =
+        answer.map_err(|_| "the response of its application/grip-instruct is not valid")?;
     let instruct = hold.map(held).transpose()?.unwrap_or_default();
     Ok((instruct, answer))
 }
@@ -67,7 +69,7 @@ fn held(hold: &Map<String, Value>) -> Result<Instruct, &'static str> {
             is_not: user.filter(|_| skips_self).map(str::to_owned),
         })
     });
-    let timeout = seconds(hold, "the timeout of its hold is no number of seconds")?;
+    let timeout = seconds(hold, "the timeout of its hold is not a number of seconds")?;
     let keep_alive = hold.get("keep-alive").and_then(Value::as_object);
     let instruct = Instruct {
         mode: Some(mode),
@@ -90,7 +92,7 @@ fn kept(keep_alive: &Map<String, Value>) -> Result<KeepAlive, &'static str> {
         content: content.ok_or("the keep-alive of its hold has no content")?,
         timeout: seconds(
             keep_alive,
-            "the keep-alive of its hold has a timeout that is none",
+            "the timeout of its hold's keep-alive is not valid",
         )?,
         is_interval: text("mode") == Some("interval"),
     })
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_is_read() {
+    fn valid_hold_instructions_are_read() {
         // As gripcontrol writes it.
         let (instruct, answer) = of(&json!({
             "hold": {
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_told() {
+    fn invalid_hold_instructions_are_errors() {
         assert!(read(b"{").is_err());
         for wrong in [
             json!({ "hold": 7 }),

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_web_app_has_not_seen_contradicts_it_once() {
+    fn an_outdated_last_id_is_reported_once() {
         let channels = Channels::new();
         let ids = LastIds::of(&channels);
         assert!(!ids.contradict(&[seen("a", Some("1"))]));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn of_so_many_channels_it_is_known() {
+    fn last_ids_are_kept_of_a_bounded_number_of_channels() {
         let channels = Channels::new();
         let ids = LastIds::of(&channels);
         for number in 0..=MOST {

@@ -76,7 +76,7 @@ impl GripProxy {
 impl Service for GripProxy {
     fn call(&self, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
         if claims_gateway(request.headers()) {
-            let refusal = Rejection::new(403, "the events of WebSockets are not sent by clients");
+            let refusal = Rejection::new(403, "clients must not send WebSocket events");
             return Box::pin(std::future::ready(rejected(&refusal)));
         }
         self.app.sign(request.headers_mut());
@@ -157,7 +157,7 @@ impl Held {
             let mut inbox = Inbox::new(Form::Answer, queue);
             inbox.follow(&app.channels, &instruct.channels);
             let Ok(kept) = Limited::new(body, MOST).collect().await else {
-                return app.misread("its answer to a request that is held has no end");
+                return app.misread("its answer to a held request has no end");
             };
             let kept = kept.to_bytes();
             let outcome = wait(&mut instruct, &inbox, &app.last_ids, &self.shutdown).await;

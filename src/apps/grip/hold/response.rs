@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_published_answer_has_the_fields_of_the_web_apps_where_it_says_no_others() {
+    fn a_published_answer_inherits_fields_that_it_does_not_set() {
         let (mut head, ()) = Response::new(()).into_parts();
         for (name, value) in [
             ("content-length", "5"),

@@ -275,7 +275,7 @@ impl Streaming {
         };
         let answer = answer.and_then(|answer| match answer.1.mode {
             Some(Mode::Response) => Err(UpstreamError::BadAnswer(
-                "its answer for a Grip-Link has a Grip-Hold that is no `stream`",
+                "the Grip-Hold of its answer for a Grip-Link is not `stream`",
             )),
             Some(Mode::Stream) | None => Ok(answer),
         });

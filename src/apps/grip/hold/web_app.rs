@@ -74,7 +74,7 @@ impl RequestTarget {
         let base = base.and_then(|base| base.join(self.target.as_str()));
         let linked = base.as_ref().ok().and_then(|base| base.join(link).ok());
         let (Ok(base), Some(linked)) = (base, linked) else {
-            return Err(UpstreamError::BadAnswer("its Grip-Link has no link"));
+            return Err(UpstreamError::BadAnswer("its Grip-Link has no valid URL"));
         };
         if (linked.host(), linked.port()) != (base.host(), base.port()) {
             let elsewhere = "its Grip-Link leads to another host";
@@ -119,7 +119,7 @@ impl WebApp {
         let answer = answer.map_err(|failed| NotFollowed::Now(failed.error))?;
         let (mut head, body) = answer.into_parts();
         if !head.status.is_success() {
-            let problem = "its answer for a Grip-Link has another status than 2xx";
+            let problem = "the status of its answer for a Grip-Link is not 2xx";
             return Err(NotFollowed::Now(UpstreamError::BadAnswer(problem)));
         }
         let never = |problem| NotFollowed::Never(UpstreamError::BadAnswer(problem));
@@ -152,7 +152,7 @@ pub(super) fn tell_last(headers: &mut HeaderMap, channels: &[Subscribe]) {
 /// Checks that a body has no content coding, so that publications can be appended.
 pub(super) fn is_plain(headers: &HeaderMap) -> Result<(), &'static str> {
     match headers.get(CONTENT_ENCODING) {
-        Some(coding) if coding != "identity" => Err("a stream that is held has a Content-Encoding"),
+        Some(coding) if coding != "identity" => Err("its held stream has a Content-Encoding"),
         _ => Ok(()),
     }
 }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_events_pretends_to_be_a_gateway() {
+    fn a_client_that_sends_or_accepts_events_claims_to_be_a_gateway() {
         for (name, value, pretends) in [
             (CONTENT_TYPE, "application/websocket-events", true),
             (

@@ -29,7 +29,7 @@ impl Engine {
                 self.tally.refused += 1;
                 self.effects.push_back(Effect::Trouble {
                     channel: "".into(),
-                    problem: format!("the broker does not take a publication: {reason}"),
+                    problem: format!("the broker refuses a publication: {reason}"),
                 });
                 self.settled(ticket);
             }
@@ -297,7 +297,7 @@ impl Engine {
         self.tally.unreadable += 1;
         self.effects.push_back(Effect::Trouble {
             channel: channel.into(),
-            problem: format!("what another node has sent cannot be read: {error}"),
+            problem: format!("a message of another node cannot be read: {error}"),
         });
     }
 }

@@ -322,7 +322,7 @@ fn weathers() -> [Weather; 3] {
 }
 
 #[test]
-fn each_gets_all_in_order_once_and_what_is_missing_is_counted() {
+fn nodes_get_all_publications_once_in_order_or_count_the_missing() {
     for seed in 0..SEEDS {
         for weather in weathers() {
             let mut world = World::new(seed, weather);
@@ -345,7 +345,7 @@ fn each_gets_all_in_order_once_and_what_is_missing_is_counted() {
 
 /// Verifies that the checks can fail.
 #[test]
-fn a_fault_is_found() {
+fn the_simulation_finds_planted_faults() {
     for plant in [
         |weather: &mut Weather| weather.takes_again = true,
         |weather: &mut Weather| weather.forgets_sent = true,

@@ -14,7 +14,7 @@ pub struct Realm(String);
 
 /// The error for a text that is not a realm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a realm has one line, and no control characters")]
+#[error("a realm must be one line without control characters")]
 pub struct RealmError;
 
 impl FromStr for Realm {

@@ -78,7 +78,10 @@ impl ForwardAuth {
             settings,
             failures: Throttle::new(|failures: Failures| {
                 let times = failures.times();
-                warn!(error = failures.last, times, "nobody says who is let in");
+                warn!(
+                    error = failures.last,
+                    times, "the authorization endpoint failed"
+                );
             }),
         })
     }
@@ -91,12 +94,12 @@ impl ForwardAuth {
             Ok(Ok(answer)) if matches!(answer.status().as_u16(), 300..=303 | 305..=599) => {
                 return Err(rejection(answer).await);
             }
-            Ok(Ok(answer)) => format!("the endpoint says {}", answer.status()),
+            Ok(Ok(answer)) => format!("the endpoint answered {}", answer.status()),
             Ok(Err(failed)) => failed.error.to_string(),
-            Err(_) => "the endpoint does not answer in time".to_owned(),
+            Err(_) => "the endpoint did not answer in time".to_owned(),
         };
         self.failures.note(|failures| failures.add(&failed));
-        Err(Rejection::unavailable("nobody can say who is let in"))
+        Err(Rejection::unavailable("the authorization endpoint failed"))
     }
 
     fn admitted(&self, answer: &Response<Body>) -> Admitted {
@@ -143,7 +146,7 @@ async fn rejection(answer: Response<Body>) -> Rejection {
         .filter(|(name, _)| !is_of_handshake(name.as_str()))
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
         .collect();
-    let text = Rejection::new(status, "not let in");
+    let text = Rejection::new(status, "not authorized");
     match body {
         Some(body) => {
             let body = body.to_bytes();

@@ -118,7 +118,7 @@ impl<T: Default> Shared<T> {
             Ok(content) => {
                 known.content = Arc::new(content);
                 if known.problem.take().is_some() || is_other {
-                    info!(%path, "read again");
+                    info!(%path, "file reloaded");
                 }
             }
             Err(problem) => {
@@ -126,7 +126,7 @@ impl<T: Default> Shared<T> {
                     known.content = Arc::default();
                 }
                 if known.problem.as_ref() != Some(&problem) {
-                    warn!(%path, problem, "a file is of no use");
+                    warn!(%path, problem, "a file cannot be used");
                     known.problem = Some(problem);
                 }
             }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_read_again_unless_it_is_of_no_use() {
+    async fn a_changed_file_is_read_again_unless_it_is_invalid() {
         let path = std::env::temp_dir().join(format!("polysock-watched-{}", std::process::id()));
         fs::write(&path, "one").unwrap();
         let watched = ReloadedFile::read(&path, parse).unwrap();

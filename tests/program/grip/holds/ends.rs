@@ -12,7 +12,7 @@ use super::{END, GET, Site, held, piece};
 const SOON: Duration = Duration::from_secs(5);
 
 #[test]
-fn a_client_that_goes_is_let_go() {
+fn a_held_request_is_released_when_its_client_disconnects() {
     let mut site = Site::new();
     let (mut stream, _) = site.gets(GET, held("stream", "news", "x"), 200);
     stream.expect(piece("x"));
@@ -55,7 +55,7 @@ fn a_client_that_reads_too_slowly_is_cut_off() {
 }
 
 #[test]
-fn streams_end_and_polls_are_answered_when_the_server_does() {
+fn a_shutdown_ends_streams_and_answers_polls() {
     let mut site = Site::new();
     let (mut stream, _) = site.gets(GET, held("stream", "news", "first"), 200);
     stream.expect(piece("first"));

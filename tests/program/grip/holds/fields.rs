@@ -9,7 +9,7 @@ use crate::grip::signature::{KEY, claims};
 use crate::grip::{Gateway, SILENCE};
 
 #[test]
-fn what_is_said_in_grip_is_between_gateway_and_origin() {
+fn grip_fields_pass_only_between_gateway_and_origin() {
     let gateway = Gateway::new(&["--grip-key", KEY, "--publish", "127.0.0.1:0"]);
     let site = Site::over(gateway);
     let forged = "Grip-Sig: forged\r\nGrip-Last: a; last-id=1\r\nGrip-Feature: all\r\n";
@@ -35,7 +35,7 @@ fn what_is_said_in_grip_is_between_gateway_and_origin() {
 }
 
 #[test]
-fn a_client_does_not_pretend_to_be_a_gateway() {
+fn a_client_that_claims_to_be_a_gateway_is_refused() {
     let site = Site::new();
     let post = "POST /feed HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n";
     for named in ["Content-Type", "Accept"] {
@@ -47,7 +47,7 @@ fn a_client_does_not_pretend_to_be_a_gateway() {
 }
 
 #[test]
-fn what_makes_no_sense_is_a_bad_gateway_and_the_log_says_what() {
+fn invalid_hold_instructions_are_a_bad_gateway_and_logged() {
     let mut site = Site::new();
     let bare = || Answer::page(200, "text/plain", b"secret".to_vec());
     for (answer, named) in [

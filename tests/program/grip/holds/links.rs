@@ -8,7 +8,7 @@ use super::{END, GET, Site, held, piece};
 use crate::grip::SILENCE;
 
 #[test]
-fn a_stream_that_has_missed_something_goes_on_at_its_link() {
+fn a_stream_that_missed_an_item_continues_at_its_link() {
     let site = Site::new();
     let answer = held("stream", "news; prev-id=1", "1")
         .with("Grip-Link", "</feed?after=1>; rel=next; timeout=60");
@@ -39,7 +39,7 @@ fn a_stream_that_has_missed_something_goes_on_at_its_link() {
 }
 
 #[test]
-fn a_stream_looks_at_its_link_from_time_to_time() {
+fn a_stream_requests_its_link_periodically() {
     let site = Site::new();
     let link = "</next>; rel=next; timeout=1";
     let answer = held("stream", "news; prev-id=1", "1").with("Grip-Link", link);
@@ -57,7 +57,7 @@ fn a_stream_looks_at_its_link_from_time_to_time() {
 }
 
 #[test]
-fn pages_are_put_behind_each_other() {
+fn linked_pages_are_concatenated() {
     let site = Site::new();
     let page = |body: &str| Answer::page(200, "text/plain", body.as_bytes().to_vec());
     let first = page("1").with("Grip-Link", "</two>; rel=next");
@@ -74,7 +74,7 @@ fn pages_are_put_behind_each_other() {
 }
 
 #[test]
-fn a_link_that_leads_elsewhere_ends_the_stream() {
+fn a_link_to_another_host_ends_the_stream() {
     let mut site = Site::new();
     let link = "<http://elsewhere.example/>; rel=next; timeout=60";
     let answer = held("stream", "news; prev-id=1", "1").with("Grip-Link", link);

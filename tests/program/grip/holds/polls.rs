@@ -24,7 +24,7 @@ fn waits(site: &Site, request: &str, answer: Answer) -> Client {
 }
 
 #[test]
-fn what_is_published_is_the_answer() {
+fn a_publication_answers_a_held_request() {
     let site = Site::new();
     let answer = wait("news, weather")
         .with("Set-Cookie", "a=b")
@@ -68,7 +68,7 @@ fn what_is_published_is_the_answer() {
 }
 
 #[test]
-fn the_origins_own_is_the_answer_where_nothing_is_published() {
+fn the_answer_of_the_origin_is_sent_if_nothing_is_published() {
     let site = Site::new();
     let began = Instant::now();
     let answer = wait("news")
@@ -85,7 +85,7 @@ fn the_origins_own_is_the_answer_where_nothing_is_published() {
 }
 
 #[test]
-fn who_has_missed_something_is_asked_for_again() {
+fn a_request_that_missed_an_item_is_sent_to_the_origin_again() {
     let site = Site::new();
     let mut client = waits(&site, GET, wait("news; prev-id=1, other"));
     // Its previous id is not the last one that the origin has seen.
@@ -119,7 +119,7 @@ fn who_has_missed_something_is_asked_for_again() {
 
 /// The gateway has not kept the body, so it cannot repeat the request.
 #[test]
-fn a_request_with_a_body_gets_the_origins_answer_instead() {
+fn a_request_with_a_body_gets_the_answer_of_the_origin_and_is_not_repeated() {
     let site = Site::new();
     let post = "POST /feed HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
     let mut client = waits(&site, post, wait("news"));
@@ -130,7 +130,7 @@ fn a_request_with_a_body_gets_the_origins_answer_instead() {
 
 /// In the form that `create_hold_response` of gripcontrol writes.
 #[test]
-fn an_origin_may_say_it_in_the_body() {
+fn an_origin_may_send_the_instruction_in_the_body() {
     let site = Site::new();
     let said = json!({
         "hold": { "mode": "response", "channels": [{ "name": "news" }], "timeout": 1 },

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{END, GET, Site, held, piece, stream};
 
 #[test]
-fn what_is_published_is_a_piece_behind_the_answer() {
+fn a_publication_is_appended_to_a_held_stream() {
     let site = Site::new();
     let answer = held("stream", "news, weather", "first\n").with("Set-Cookie", "a=b");
     let (mut client, head) = site.gets(GET, answer, 200);
@@ -49,7 +49,7 @@ fn what_is_published_is_a_piece_behind_the_answer() {
 }
 
 #[test]
-fn a_request_may_come_in_pieces_and_may_be_any() {
+fn a_request_of_any_method_may_arrive_in_pieces() {
     let site = Site::new();
     let mut client = site.gateway.server.connect();
     client.send_bytewise("POST /feed HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
@@ -66,7 +66,7 @@ fn a_request_may_come_in_pieces_and_may_be_any() {
 }
 
 #[test]
-fn events_and_lines_are_made_of_a_text() {
+fn a_published_text_becomes_an_event_or_a_line() {
     let site = Site::new();
     let events = Answer::page(200, "text/event-stream; charset=utf-8", Vec::new())
         .with("Grip-Hold", "stream")
@@ -91,7 +91,7 @@ fn events_and_lines_are_made_of_a_text() {
 }
 
 #[test]
-fn who_has_said_it_does_not_get_it() {
+fn a_stream_with_skip_self_does_not_get_its_own_message() {
     let site = Site::new();
     let mine = held("stream", "news; filter=skip-self", "").with("Grip-Set-Meta", "user=\"ann\"");
     let (mut mine, _) = site.gets(GET, mine, 200);
@@ -132,7 +132,7 @@ fn a_stream_is_kept_alive() {
 }
 
 #[test]
-fn a_client_of_http_1_0_gets_it_until_the_connection_ends() {
+fn a_client_of_http_1_0_gets_the_stream_until_the_connection_ends() {
     let site = Site::new();
     let request = "GET /feed HTTP/1.0\r\nHost: a\r\n\r\n";
     let answer = held("stream", "news", "first\n");
@@ -150,7 +150,7 @@ fn a_client_of_http_1_0_gets_it_until_the_connection_ends() {
 }
 
 #[test]
-fn streams_of_http_2_are_held_beside_each_other() {
+fn http_2_streams_are_held_simultaneously() {
     http2::run(async {
         let site = Site::new();
         let mut peer = http2::Peer::connect(site.gateway.server.address).await;

@@ -7,15 +7,15 @@ use super::api::ApiError;
 
 #[derive(Debug, Error)]
 pub(super) enum LinkError {
-    #[error("NATS has closed the connection")]
+    #[error("NATS closed the connection")]
     Closed,
     #[error("NATS: {0}")]
     Server(ServerError),
-    #[error("messages of NATS wait for too long, and too many of them")]
+    #[error("too many messages of NATS wait for too long")]
     Late,
-    #[error("JetStream does not answer: there is none, or it has no leader")]
+    #[error("JetStream does not answer: it is not enabled, or has no leader")]
     NoJetStream,
-    #[error("the stream in JetStream was removed, and there is another one")]
+    #[error("the stream in JetStream was removed and created anew")]
     OtherStream,
     #[error("JetStream: {0}")]
     Api(#[from] ApiError),

@@ -29,12 +29,12 @@ pub(super) fn forbidden_subject(error: &str) -> Option<String> {
 pub(super) fn refuses(most: usize, subject: &str, len: usize) -> Option<String> {
     if len > most {
         return Some(format!(
-            "a message of {len} bytes is longer than the {most} that NATS takes, its `max_payload`"
+            "a message of {len} bytes is longer than {most}, the `max_payload` of NATS"
         ));
     }
     (!fits(subject)).then(|| {
         format!(
-            "the name of the channel takes {} bytes, and NATS has room for {MOST_SUBJECT} in its `max_control_line`",
+            "the name of the channel has {} bytes, and the `max_control_line` of NATS allows {MOST_SUBJECT}",
             subject.len()
         )
     })
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_names_are_subjects() {
+    fn names_that_are_valid_nats_subjects_are_recognised() {
         for name in ["news", "a.b", "Zoë", "a*b", "http://example.com/news"] {
             assert!(is_subject(name), "{name}");
         }

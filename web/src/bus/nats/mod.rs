@@ -64,7 +64,7 @@ pub struct NatsBus {
 #[derive(Debug, Error)]
 enum ConnectError {
     #[error(
-        "NATS does not take the user and the password of the URL: write nats://USER:PASSWORD@HOST, or nats://TOKEN@HOST"
+        "NATS refuses the user and the password of the URL: write nats://USER:PASSWORD@HOST, or nats://TOKEN@HOST"
     )]
     Unauthorized,
     #[error("NATS: {0}")]
@@ -113,7 +113,7 @@ impl NatsBus {
         let options = ConnectOptions::with_auth_callback(move |_| {
             let was_let_in = was_let_in.swap(true, Ordering::Relaxed);
             ready(if was_let_in {
-                Err(AuthError::new("the connection is over"))
+                Err(AuthError::new("the connection has ended"))
             } else {
                 Ok(auth.clone())
             })
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_say_who_connects() {
+    fn credentials_are_read_from_urls() {
         let user = Some("ann");
         for (url, expected) in [
             ("nats://127.0.0.1", [None, None, None]),

@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delivered_message_has_its_number() {
+    fn the_number_of_a_message_is_read_from_its_reply_subject() {
         for (reply, expected) in [
             (
                 "$JS.ACK.polysock.abc.1.42.1.1795883968000000000.0",

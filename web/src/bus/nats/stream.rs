@@ -28,7 +28,7 @@ pub(super) struct StreamInfo {
 #[derive(Debug, Error)]
 pub(super) enum StreamError {
     #[error(
-        "NATS has no JetStream to keep a history in: start nats-server with -js, or do without a history"
+        "a history needs JetStream, which this NATS does not have: start nats-server with -js, or remove `history`"
     )]
     NoJetStream,
     #[error("JetStream: {0}")]
@@ -36,8 +36,9 @@ pub(super) enum StreamError {
     #[error("NATS: {0}")]
     Request(RequestError),
     #[error(
-        "the stream `{stream}` of NATS is set otherwise than the history of this node: `{setting}` is {found} there, and {wanted} \
-         here. Give all nodes the same history, have it changed by `nats stream edit {stream}`, or remove the stream"
+        "the stream `{stream}` of NATS does not match the history of this node: `{setting}` is \
+         {found} there, and {wanted} here. Give all nodes the same history, change the stream \
+         with `nats stream edit {stream}`, or remove it"
     )]
     Conflict {
         stream: Prefix,
@@ -45,7 +46,7 @@ pub(super) enum StreamError {
         found: Value,
         wanted: Value,
     },
-    #[error("JetStream does not say when its stream was made, but `{0}`")]
+    #[error("JetStream gives no valid creation time of its stream, but `{0}`")]
     NoTime(String),
 }
 
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_numbers_behind_the_time_of_the_stream() {
+    fn places_are_offsets_from_the_creation_time_of_the_stream() {
         let base = micros("2026-11-28T12:26:08.000001999Z").unwrap();
         assert_eq!(base, 1_795_868_768_000_001);
         let kept = StreamInfo {

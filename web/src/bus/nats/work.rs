@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_known_by_their_subjects() {
+    fn answers_are_identified_by_their_subjects() {
         let mut work = Work::new("_INBOX.x".to_owned());
         assert_eq!(work.answers(), "_INBOX.x.*");
         for about in [

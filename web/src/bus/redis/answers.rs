@@ -33,7 +33,7 @@ pub(super) enum AnswerError {
     #[error("Redis: {0}")]
     Refused(ServerError),
     /// The answers do not match the requests.
-    #[error("Redis answers what it was not asked")]
+    #[error("the answers of Redis do not match the requests")]
     Unknown,
 }
 
@@ -110,7 +110,7 @@ fn refused(ticket: u64, error: ServerError) -> Result<Event, AnswerError> {
         return Err(AnswerError::Refused(error));
     }
     let reason = if matches!(code, "MOVED" | "ASK" | "CROSSSLOT") {
-        format!("this Redis is part of a cluster, in which there can be no history ({error})")
+        format!("this Redis is part of a cluster, which does not support a history ({error})")
     } else {
         format!("Redis: {error}")
     };
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_says_its_place() {
+    fn a_message_carries_its_place() {
         let at = |offset, previous| Some(Place { offset, previous });
         for (message, expected) in [
             (":hello", Some((None, 1))),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_past_is_whole_if_its_first_comes_after_the_last_that_is_known() {
+    fn a_history_is_complete_if_it_follows_the_last_known_message() {
         for (after, last, entries, whole) in [
             (5, Some(9), vec![kept(8, 5), kept(9, 8)], true),
             (4, Some(9), vec![kept(8, 5)], false),

@@ -50,7 +50,7 @@ impl Limit {
         let most = bytes.saturating_sub(AROUND);
         (len as u64 > most).then(|| {
             format!(
-                "a message of {len} bytes is longer than the {most} that Redis takes: `{setting}` is {bytes}"
+                "a message of {len} bytes is longer than the {most} that Redis accepts: `{setting}` is {bytes}"
             )
         })
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_of_subscribers_is_found() {
+    fn the_output_buffer_limit_of_subscribers_is_read() {
         let limits = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60";
         assert_eq!(of_subscribers(limits), Some(33_554_432));
         assert_eq!(of_subscribers("pubsub 0 0 0"), Some(u64::MAX));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_has_the_numbers_and_the_setting() {
+    fn a_refusal_names_the_lengths_and_the_setting() {
         let limit = Limit {
             bytes: 1_048_576,
             setting: "proto-max-bulk-len",
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(limit.refuses(1_044_480), None);
         assert_eq!(
             limit.refuses(1_044_481).unwrap(),
-            "a message of 1044481 bytes is longer than the 1044480 that Redis takes: `proto-max-bulk-len` is 1048576"
+            "a message of 1044481 bytes is longer than the 1044480 that Redis accepts: `proto-max-bulk-len` is 1048576"
         );
     }
 }

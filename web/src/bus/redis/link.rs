@@ -46,9 +46,9 @@ type Answered = (Vec<Question>, RedisResult<Vec<Value>>);
 enum LinkError {
     #[error("Redis: {0}")]
     Redis(RedisError),
-    #[error("Redis has closed the connection")]
+    #[error("Redis closed the connection")]
     Closed,
-    #[error("messages of Redis wait for too long, and too many of them")]
+    #[error("too many messages of Redis wait for too long")]
     Late,
 }
 

@@ -54,12 +54,12 @@ pub struct RedisBus {
 #[derive(Debug, Error)]
 enum ConnectError {
     #[error(
-        "Redis wants a password: write redis://:PASSWORD@HOST or redis://USER:PASSWORD@HOST ({0})"
+        "Redis requires a password: write redis://:PASSWORD@HOST or redis://USER:PASSWORD@HOST ({0})"
     )]
     NoPassword(RedisError),
-    #[error("Redis does not take the user and the password of the URL ({0})")]
+    #[error("Redis refuses the user and the password of the URL ({0})")]
     WrongPassword(RedisError),
-    #[error("this Redis is too old, 6.2 or newer is needed ({0})")]
+    #[error("this Redis is too old: 6.2 or newer is needed ({0})")]
     TooOld(RedisError),
     #[error("Redis: {0}")]
     Other(#[from] RedisError),

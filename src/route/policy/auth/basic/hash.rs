@@ -15,7 +15,7 @@ pub(super) enum PasswordHash {
 }
 
 /// The fix for hashes that are not accepted.
-const MEND: &str = "write it anew with `htpasswd -B`";
+const MEND: &str = "create a new hash with `htpasswd -B`";
 
 impl PasswordHash {
     /// Parses a hash.
@@ -29,7 +29,7 @@ impl PasswordHash {
         if starts(&["$2y$", "$2b$", "$2a$"]) {
             return match HashParts::from_str(text) {
                 Ok(_) => Ok(Self::Bcrypt(text.to_owned())),
-                Err(_) => Err(format!("that is no whole bcrypt hash: {MEND}")),
+                Err(_) => Err(format!("the bcrypt hash is not valid: {MEND}")),
             };
         }
         if starts(&["$argon2id$"]) {
@@ -38,25 +38,23 @@ impl PasswordHash {
             let hash = hash.filter(|hash| argon2::Params::try_from(hash).is_ok());
             return hash
                 .map(|hash| Self::Argon2id(Box::new(hash)))
-                .ok_or_else(|| "that is no whole argon2id hash".to_owned());
+                .ok_or_else(|| "the argon2id hash is not valid: `argon2 SALT -id -e`".to_owned());
         }
         if starts(&["$argon2"]) {
-            return Err("of the kinds of argon2, write argon2id: `argon2 SALT -id -e`".to_owned());
+            return Err("of argon2, only argon2id is supported: `argon2 SALT -id -e`".to_owned());
         }
         if starts(&["$5$", "$6$"]) {
             return match is_sha_crypt(text) {
                 true => Ok(Self::ShaCrypt(text.to_owned())),
-                false => {
-                    Err("that is no whole hash of SHA-crypt: `mkpasswd -m sha-512`".to_owned())
-                }
+                false => Err("the SHA-crypt hash is not valid: `mkpasswd -m sha-512`".to_owned()),
             };
         }
         let kind = if starts(&["{SHA}", "{SSHA}"]) {
-            "SHA-1 is tried through in no time"
+            "SHA-1 can be brute-forced quickly"
         } else if starts(&["$apr1$", "$1$"]) {
-            "MD5 is tried through in no time"
+            "MD5 can be brute-forced quickly"
         } else {
-            "the password is plain text, or hashed in a way that is not known here"
+            "the password is in plain text or in an unknown hash format"
         };
         Err(format!("{kind}: {MEND}"))
     }
@@ -124,38 +122,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hash_or_a_weak_one_is_refused_with_its_mend() {
-        let no_bcrypt = "that is no whole bcrypt hash: write it anew with `htpasswd -B`";
-        let no_crypt = "that is no whole hash of SHA-crypt: `mkpasswd -m sha-512`";
+    fn an_invalid_or_weak_hash_is_refused_with_advice() {
+        let no_bcrypt = "the bcrypt hash is not valid: create a new hash with `htpasswd -B`";
+        let no_crypt = "the SHA-crypt hash is not valid: `mkpasswd -m sha-512`";
         for (text, expected) in [
             (
                 "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
-                "SHA-1 is tried through in no time: write it anew with `htpasswd -B`",
+                "SHA-1 can be brute-forced quickly: create a new hash with `htpasswd -B`",
             ),
             (
                 "$apr1$x$yyyyyyyyyyyyyyyyyyyyyy",
-                "MD5 is tried through in no time: write it anew with `htpasswd -B`",
+                "MD5 can be brute-forced quickly: create a new hash with `htpasswd -B`",
             ),
             (
                 "secret",
-                "the password is plain text, or hashed in a way that is not known here: write it anew with `htpasswd -B`",
+                "the password is in plain text or in an unknown hash format: create a new hash with `htpasswd -B`",
             ),
             (
                 "",
-                "the password is plain text, or hashed in a way that is not known here: write it anew with `htpasswd -B`",
+                "the password is in plain text or in an unknown hash format: create a new hash with `htpasswd -B`",
             ),
             ("$2y$05$short", no_bcrypt),
             (
                 "$argon2i$v=19$m=16,t=2,p=1$c2FsdHNhbHQ$aGFzaA",
-                "of the kinds of argon2, write argon2id: `argon2 SALT -id -e`",
+                "of argon2, only argon2id is supported: `argon2 SALT -id -e`",
             ),
             (
                 "$argon2id$v=19$m=16,t=2,p=1$c2FsdHNhbHQ",
-                "that is no whole argon2id hash",
+                "the argon2id hash is not valid: `argon2 SALT -id -e`",
             ),
             (
                 "$argon2id$v=19$m=16,t=0,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA",
-                "that is no whole argon2id hash",
+                "the argon2id hash is not valid: `argon2 SALT -id -e`",
             ),
             ("$6$salt", no_crypt),
             ("$6$salt$short", no_crypt),

@@ -55,7 +55,7 @@ impl Hashing {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Rejection> {
-        let busy = || Rejection::unavailable("too many passwords wait to be checked");
+        let busy = || Rejection::unavailable("too many passwords are waiting to be checked");
         let waiting = self.waiting.try_acquire().map_err(|_| busy())?;
         let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
         let Ok(Ok(place)) = place else {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn no_more_are_hashed_at_once_than_there_are_places_nor_do_more_wait() {
+    async fn running_and_waiting_hashes_are_limited() {
         let hashing = Hashing::new(1, 1);
         let (go, wait) = mpsc::channel::<()>();
         let mut first = Box::pin(hashing.run(move || wait.recv().is_ok()));

@@ -59,8 +59,8 @@ impl Basic {
         let Some(encoded) = credentials(visitor, "Basic")? else {
             return Err(self.refusal("a user and a password are needed"));
         };
-        let (user, password) =
-            read(encoded).ok_or_else(|| self.refusal("that is no user and password"))?;
+        let (user, password) = read(encoded)
+            .ok_or_else(|| self.refusal("the credentials are not a user and a password"))?;
         let passwords = self.passwords.get().await;
         let is_right = self.verified.check(passwords, &user, password).await?;
         match is_right {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_ends_at_the_first_colon_and_what_is_none_is_none() {
+    fn a_user_ends_at_the_first_colon_and_invalid_credentials_are_none() {
         let known = |user: &str, password: &str| {
             Some((ByteString::from(user), password.as_bytes().to_vec()))
         };

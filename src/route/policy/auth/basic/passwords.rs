@@ -58,7 +58,7 @@ impl Users {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
+        let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
         let mut users = Self::default();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
@@ -68,11 +68,11 @@ impl Users {
             let problem = |problem: &str| format!("line {number}: {problem}");
             let (user, hash) = line
                 .split_once(':')
-                .ok_or_else(|| problem("write USER:HASH, as `htpasswd -B` does"))?;
+                .ok_or_else(|| problem("not USER:HASH, as `htpasswd -B` writes"))?;
             let hash = PasswordHash::read(hash).map_err(|mend| problem(&mend))?;
             let known = users.hashes.insert(user.into(), users.all.len());
             if known.is_some() {
-                return Err(problem("its user is there already: leave one of them out"));
+                return Err(problem("the user occurs twice: remove one of the lines"));
             }
             users.all.push(hash);
         }
@@ -87,7 +87,7 @@ mod tests {
     const ANN: &str = "$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW";
 
     #[test]
-    fn only_a_user_of_the_file_has_a_password() {
+    fn only_users_of_the_file_are_verified() {
         let users = Users::parse(format!("# staff\n\nann:{ANN}\r\n").as_bytes()).unwrap();
         for (user, password, expected) in [
             ("ann", "open sesame", true),
@@ -105,16 +105,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_wrong_is_named() {
+    fn an_error_names_the_invalid_line() {
         for (text, expected) in [
-            ("ann", "line 1: write USER:HASH, as `htpasswd -B` does"),
+            ("ann", "line 1: not USER:HASH, as `htpasswd -B` writes"),
             (
                 &*format!("ann:{ANN}\n#\nann:{ANN}"),
-                "line 3: its user is there already: leave one of them out",
+                "line 3: the user occurs twice: remove one of the lines",
             ),
             (
                 "\n\nbob:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
-                "line 3: SHA-1 is tried through in no time: write it anew with `htpasswd -B`",
+                "line 3: SHA-1 can be brute-forced quickly: create a new hash with `htpasswd -B`",
             ),
         ] {
             assert_eq!(

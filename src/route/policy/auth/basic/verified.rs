@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_right_counts_for_a_time_and_for_its_file() {
+    fn a_verified_password_counts_for_some_time_and_for_its_file() {
         let verified = Verified::new();
         let (users, others) = (Arc::new(Users::default()), Arc::new(Users::default()));
         let digest = verified.digest(&[b"ann", b"x"]);

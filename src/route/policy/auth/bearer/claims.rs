@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_are_texts_by_their_names() {
+    fn claims_are_flattened_to_text_by_name() {
         let claims = json!({ "sub": "ann", "n": 7, "ok": true, "no": null, "roles": ["a", 2, {}],
             "in": { "x": { "y": "z" } } });
         let found = texts(claims.as_object().unwrap());
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_a_token_is_never_less_than_nothing() {
+    fn the_remaining_time_of_a_token_is_never_negative() {
         let left =
             |exp: Value| time_left(json!({ "exp": exp }).as_object().unwrap(), Duration::ZERO);
         assert_eq!(left(json!(1)), Some(Duration::ZERO));

@@ -122,7 +122,7 @@ impl Shared {
     }
 
     async fn fetch(&self) {
-        let late = || Err("it takes too long".into());
+        let late = || Err("no answer in time".into());
         let asked = timeout(PATIENCE, self.ask());
         let read = asked.await.unwrap_or_else(|_| late());
         let parsed = read.and_then(|bytes| Ok(Key::of_set(&bytes)?));
@@ -130,18 +130,14 @@ impl Shared {
         match parsed {
             Ok(keys) => {
                 if std::mem::take(&mut known.has_failed) || known.keys.is_none() {
-                    info!(
-                        url = self.shown,
-                        count = keys.len(),
-                        "keys of tokens are there"
-                    );
+                    info!(url = self.shown, count = keys.len(), "token keys fetched");
                 }
                 known.keys = Some(Arc::new(keys));
                 known.fetched = Some(Instant::now());
             }
             Err(error) => {
                 if !std::mem::replace(&mut known.has_failed, true) {
-                    warn!(url = self.shown, %error, "keys of tokens cannot be fetched");
+                    warn!(url = self.shown, %error, "token keys cannot be fetched");
                 }
             }
         }
@@ -156,7 +152,7 @@ impl Shared {
             .await
             .map_err(|failed| failed.error)?;
         if answer.status() != StatusCode::OK {
-            return Err(format!("the server says {}", answer.status()).into());
+            return Err(format!("the server answered {}", answer.status()).into());
         }
         let body = Limited::new(answer.into_body(), MAX_LEN);
         Ok(body.collect().await?.to_bytes())
@@ -273,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn old_keys_count_until_newer_ones_are_there() {
+    async fn old_keys_are_valid_until_newer_ones_are_fetched() {
         let (server, url) = Server::start(Some(ONE)).await;
         let keys = fetched(&url, PAUSE);
         assert_eq!(count(keys.now().await), Some(1));
@@ -287,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_set_that_is_too_long_is_none() {
+    async fn a_key_set_that_is_too_long_is_rejected() {
         let long = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(MAX_LEN));
         let (_server, url) = Server::start(Some(long.leak())).await;
         assert_eq!(count(fetched(&url, PAUSE).now().await), None);

@@ -52,11 +52,14 @@ impl Key {
         let label = block.strip_prefix(BEGIN).unwrap_or_default();
         let label = label.split_once("-----").map_or("", |(label, _)| label);
         if label.ends_with("PRIVATE KEY") {
-            return Err("a private key does not belong here: write its public half, as `openssl pkey -pubout` has it".to_owned());
+            return Err(
+                "this is a private key: write the public key, the output of `openssl pkey -pubout`"
+                    .to_owned(),
+            );
         }
         if label == "CERTIFICATE" {
             return Err(
-                "write the key of the certificate, as `openssl x509 -pubkey -noout` has it"
+                "this is a certificate: write its public key, the output of `openssl x509 -pubkey -noout`"
                     .to_owned(),
             );
         }
@@ -78,12 +81,12 @@ impl Key {
 
     /// Parses a JWK set (RFC 7517 §5). Keys of unknown kinds are ignored (§5).
     pub(super) fn of_set(bytes: &[u8]) -> Result<Vec<Self>, String> {
-        let none = "it is no JWK set: write { \"keys\": [ … ] }";
+        let none = "it is not a JWK set: write { \"keys\": [ … ] }";
         let set: Value = serde_json::from_slice(bytes).map_err(|_| none.to_owned())?;
         let keys = set.get("keys").and_then(Value::as_array).ok_or(none)?;
         let keys: Vec<Self> = keys.iter().filter_map(Self::of_jwk).collect();
         match keys.is_empty() {
-            true => Err("it has no key that signs with HS, RS, PS, ES or EdDSA".to_owned()),
+            true => Err("it contains no key for HS, RS, PS, ES or EdDSA".to_owned()),
             false => limited(keys),
         }
     }
@@ -116,7 +119,8 @@ impl Key {
             AlgorithmFamily::Hmac => match len {
                 0..MIN_SECRET => {
                     return Err(format!(
-                        "the secret has {len} bytes, and HS256 takes {MIN_SECRET} (RFC 7518 §3.2): `openssl rand -hex 32`"
+                        "the secret has {len} bytes, and HS256 needs at least {MIN_SECRET} (RFC \
+                         7518 §3.2): `openssl rand -hex 32`"
                     ));
                 }
                 MIN_SECRET..48 => &[Algorithm::HS256],
@@ -125,7 +129,7 @@ impl Key {
             },
             // RFC 7518 §3.3: 2048 bits.
             AlgorithmFamily::Rsa if len < 256 => {
-                return Err("an RSA key has 2048 bits at least (RFC 7518 §3.3)".to_owned());
+                return Err("an RSA key needs at least 2048 bits (RFC 7518 §3.3)".to_owned());
             }
             AlgorithmFamily::Rsa => &[
                 Algorithm::RS256,
@@ -139,7 +143,11 @@ impl Key {
             AlgorithmFamily::Ec => match len {
                 65 => &[Algorithm::ES256],
                 97 => &[Algorithm::ES384],
-                _ => return Err("of elliptic curves, there are P-256 and P-384 here".to_owned()),
+                _ => {
+                    return Err(
+                        "of the elliptic curves, only P-256 and P-384 are supported".to_owned()
+                    );
+                }
             },
             AlgorithmFamily::Ed => &[Algorithm::EdDSA],
         };
@@ -153,8 +161,7 @@ impl Key {
 
 const BEGIN: &str = "-----BEGIN ";
 
-const NO_PEM: &str =
-    "it has no public key in PEM form: -----BEGIN PUBLIC KEY-----, of RSA, P-256, P-384 or Ed25519";
+const NO_PEM: &str = "it contains no public key in PEM form: -----BEGIN PUBLIC KEY-----, of RSA, P-256, P-384 or Ed25519";
 
 fn limited(keys: Vec<Key>) -> Result<Vec<Key>, String> {
     match keys.len() > MAX_KEYS {

@@ -142,10 +142,10 @@ impl Bearer {
             return Err(invalid());
         }
         let header = decode_header(token).map_err(|error| {
-            debug!(%error, "no token");
+            debug!(%error, "the token cannot be parsed");
             invalid()
         })?;
-        let unavailable = || Rejection::unavailable("the keys of tokens are not there");
+        let unavailable = || Rejection::unavailable("the token keys are not available");
         let keys = self.keys.now().await.ok_or_else(unavailable)?;
         if let Some(result) = self.verified(token, &header, &keys) {
             return result;
@@ -154,7 +154,7 @@ impl Bearer {
         let newer = self.keys.newer().await;
         let newer = newer.and_then(|keys| self.verified(token, &header, &keys));
         newer.unwrap_or_else(|| {
-            debug!("the token is of a key that is not known");
+            debug!("the token is signed with an unknown key");
             Err(invalid())
         })
     }

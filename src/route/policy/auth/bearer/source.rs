@@ -26,7 +26,7 @@ pub enum TokenSource {
 
 /// The error for a text that is not a token source.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("write `header`, `cookie:NAME`, `query:NAME` or `subprotocol:NAME`")]
+#[error("unknown source: write `header`, `cookie:NAME`, `query:NAME` or `subprotocol:NAME`")]
 pub struct TokenSourceError;
 
 /// A token, and the offered subprotocols that only carry it.
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_read_as_it_is_written() {
+    fn a_token_source_is_read_as_it_is_written() {
         for text in ["header", "cookie:a", "query:a b", "subprotocol:bearer"] {
             let source: TokenSource = text.parse().unwrap();
             assert_eq!(source.to_string(), text);
