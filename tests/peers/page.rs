@@ -9,7 +9,12 @@ use crate::POLYSOCK;
 /// without scripts, and with any names of clients.
 #[test]
 fn the_status_page_is_accessible() {
-    let arguments = ["--app", "echo", "--control", "127.0.0.1:0"];
+    let unpinged = ["--ping-interval", "none"];
+    let arguments = [
+        &["--app", "echo", "--control", "127.0.0.1:0"][..],
+        &unpinged,
+    ]
+    .concat();
     let mut server = POLYSOCK.serve(&arguments);
     let listens = server.log_line("control listener on ");
     let (_, port) = listens.rsplit_once("127.0.0.1:").expect("its address");
@@ -28,12 +33,12 @@ fn the_status_page_is_accessible() {
         server.answers(request, status).0
     };
     let clients = agents.map(|agent| [asks("13", agent, 101), asks("99", agent, 426)]);
-    server.answers(RFC6455, 101);
+    let shown = server.answers(RFC6455, 101);
     let opened = server.log_line(" open id=");
     let (_, id) = opened.split_once(" id=").expect("its name");
     let id = id.split_whitespace().next().expect("its name");
     let one = format!("/status/connections/{id}");
     Peer::start(&["--accessible", "127.0.0.1", &port, "/status", &one]).passes();
-    drop(clients);
+    drop((clients, shown));
     server.stop();
 }

@@ -238,7 +238,7 @@ fn a_reload_has_the_new_certificate_and_no_handshake_fails() {
     }
     fs::write(directory.join("site.key"), "no key").unwrap();
     server.signal("HUP");
-    server.log_line("site.key has no private key in it");
+    server.log_line("site.key contains no private key");
     server.log_line("the old configuration stays in force");
     let mut client = authority.client().connect(address, "a.test").unwrap();
     open(&mut client);

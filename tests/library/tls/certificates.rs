@@ -163,7 +163,7 @@ fn certificates_are_replaced_while_clients_connect() {
     // An invalid key changes nothing, and the caller gets the error.
     std::fs::write(&site.key, "no key").unwrap();
     let error = acceptor.read_again().unwrap_err().to_string();
-    let expected = format!("{} has no private key in it", site.key.display());
+    let expected = format!("{} contains no private key", site.key.display());
     assert!(error.contains(&expected), "{error}");
     thread::sleep(Duration::from_millis(1500));
     assert_eq!(shown(), 1);

@@ -46,7 +46,7 @@ impl Wamp for Desk {
                 self.calls.lock().unwrap().push_back(call.later().1);
                 Answer::of("at once")
             }
-            "dropped without an answer" => {
+            "given up" => {
                 let (answer, _) = call.later();
                 Ok(answer)
             }
@@ -192,13 +192,7 @@ async fn pending_calls_are_limited() {
     let gateway = gateway_to(WampServer::new(Arc::clone(&desk)).limits(limits));
     let mut member = WampMember::join(&gateway).await;
     // Answered calls do not count, whatever the answer.
-    for call in [
-        "twice",
-        "dropped without an answer",
-        "nosuch",
-        "later",
-        "later",
-    ] {
+    for call in ["twice", "given up", "nosuch", "later", "later"] {
         member.say(&format!("[2,1,\"{call}\"]")).await;
     }
     until(|| desk.len() == 2).await;

@@ -100,7 +100,7 @@ fn self_pem_is_used_if_it_exists() {
     refused(
         &world,
         "6080 VNC",
-        "self.pem, the default of --cert: self.pem has no private key in it",
+        "self.pem, the default of --cert: self.pem contains no private key",
     );
 }
 
@@ -155,7 +155,7 @@ fn invalid_tls_arguments_are_reported_at_startup() {
         ),
         (
             "--cert cert.pem 6080 VNC",
-            "cert.pem has no private key in it",
+            "cert.pem contains no private key",
         ),
         (
             "--ssl-only 6080 VNC",
