@@ -127,7 +127,7 @@ impl Signals {
                 match asked(caught).await {
                     (name, Asked::End) => break name,
                     (name, Asked::Reload(_)) => {
-                        info!("{name} is ignored: this command has no configuration to reload")
+                        info!("{name} is ignored: this command has no configuration to reload");
                     }
                 }
             }

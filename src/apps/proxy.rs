@@ -61,7 +61,7 @@ impl Proxy {
     }
 
     /// Turns the outcome of a request into the response for the client.
-    fn into_response(&self, answered: Result<Response<Body>, NotAnswered>) -> Response<Body> {
+    fn response_to(&self, answered: Result<Response<Body>, NotAnswered>) -> Response<Body> {
         answered.unwrap_or_else(|failed| self.answer_for(&failed.error))
     }
 
@@ -103,11 +103,11 @@ impl Service for Proxy {
             // wraps it.
             To::One(upstream) => {
                 let answered = upstream.send(request);
-                Box::pin(answered.map(move |answered| proxy.into_response(answered)))
+                Box::pin(answered.map(move |answered| proxy.response_to(answered)))
             }
             To::Several(group) => {
                 let group = group.clone();
-                Box::pin(async move { proxy.into_response(group.send(request).await) })
+                Box::pin(async move { proxy.response_to(group.send(request).await) })
             }
         }
     }

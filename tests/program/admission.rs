@@ -231,7 +231,7 @@ fn failed_accepts_are_logged_once_a_second() {
     server.signal("TERM");
     let (_, log) = server.ends_within(PATIENCE);
     assert!(
-        log.contains("there are descriptors for 24 connections"),
+        log.contains("the file descriptors allow 24 connections"),
         "{log}"
     );
     let lines = log.matches("cannot accept connections").count();

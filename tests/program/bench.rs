@@ -278,7 +278,7 @@ fn ends_with_3_when_nothing_listens() {
 #[test]
 fn names_the_cause_of_wrong_usage() {
     for (arguments, part) in [
-        (&["http://127.0.0.1/"][..], "is no WebSocket URL"),
+        (&["http://127.0.0.1/"][..], "is not a WebSocket URL"),
         (&["ws+hixie77://127.0.0.1"], "`hixie77` is not a protocol"),
         (&["ws://a", "--protocol", "hixie77"], "no such protocol"),
         (&["ws://a", "--connections", "0"], "--connections <COUNT>"),

@@ -268,7 +268,7 @@ fn a_file_that_shrinks_ends_its_response_early() {
 #[test]
 fn a_missing_folder_is_reported() {
     for (url, part) in [
-        ("file:", "the folder is missing: write file:DIR"),
+        ("file:", "the directory is missing: write file:DIR"),
         (
             "file:/nowhere/at/all",
             "`/nowhere/at/all`: No such file or directory",

@@ -275,7 +275,7 @@ fn ends_immediately_on_a_second_signal() {
         client.expect(GOING_AWAY);
         server.signal(second);
         let log = assert_exit(server, 75);
-        assert!(log.contains("asked twice"), "{log}");
+        assert!(log.contains("second signal"), "{log}");
         client.gone();
     }
 }

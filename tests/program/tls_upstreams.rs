@@ -147,10 +147,10 @@ fn the_trusted_authorities_of_the_system_are_the_default() {
     for (command, code) in [("serve", 2), ("connect", 3)] {
         let told = run(&[command, &url], &none);
         assert_eq!(told.code, Some(code), "{command}: {}", told.stderr);
-        let problem =
-            "no certificate of a server can be verified, for the system has no authorities";
+        let problem = "servers cannot be verified, because the system has no CA certificates";
         assert!(told.stderr.contains(problem), "{}", told.stderr);
-        let mend = "install its package `ca-certificates`, or name a file of authorities as `ca`";
+        let mend =
+            "install its package `ca-certificates`, or set `ca` to a file of CA certificates";
         assert!(told.stderr.contains(mend), "{}", told.stderr);
     }
 }

@@ -121,7 +121,7 @@ fn names_the_cause_of_wrong_usage_and_the_fix() {
         (
             &["serve", "ftp://127.0.0.1/"],
             &[
-                "`ftp://127.0.0.1/` is no upstream",
+                "`ftp://127.0.0.1/` is not an upstream",
                 "tcp://HOST:PORT, unix:PATH",
             ],
         ),
@@ -169,7 +169,7 @@ fn names_the_cause_of_wrong_usage_and_the_fix() {
         (
             &["connect", "http://127.0.0.1/"],
             &[
-                "`http://127.0.0.1/` is no WebSocket URL",
+                "`http://127.0.0.1/` is not a WebSocket URL",
                 "ws://HOST:PORT/PATH",
             ],
         ),

@@ -131,6 +131,6 @@ fn an_address_that_is_in_use_or_not_local_is_refused() {
     assert!(run.stderr.contains(&problem), "{}", run.stderr);
     let run = start("tcp://0.0.0.0:5560");
     assert_eq!(run.code, Some(2), "{}", run.stderr);
-    let problem = "it must be a loopback address";
+    let problem = "it must be reachable only from this machine";
     assert!(run.stderr.contains(problem), "{}", run.stderr);
 }

@@ -35,7 +35,7 @@ pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
 fn tls(node: Node<'_>, listener: &Listener, problems: &mut Problems) {
     let Some(tls) = &listener.tls else {
         if listener.plain {
-            let what = "`plain` has no use: the listener speaks no TLS";
+            let what = "`plain` has no effect: the listener has no TLS";
             problems.error(
                 node.at("plain"),
                 what,
@@ -56,12 +56,13 @@ fn tls(node: Node<'_>, listener: &Listener, problems: &mut Problems) {
     let lonely = tls.first.key.is_some() && tls.first.certificate.is_none();
     let mut further = tls.certificates.iter();
     if lonely || further.any(|identity| identity.certificate.is_none()) {
-        let what = "a key of `tls` has no certificate";
-        problems.error(at.clone(), what, "add certificate = \"site.pem\" beside it");
+        let what = "`tls` has a key without a certificate";
+        let mend = "add certificate = \"site.pem\" next to it";
+        problems.error(at.clone(), what, mend);
     }
     if let Some(legacy) = &tls.legacy {
         if cfg!(not(feature = "legacy-tls")) {
-            let what = "this program was built without TLS for clients of old";
+            let what = "this build has no TLS for old clients";
             problems.error(
                 at.clone(),
                 what,
@@ -81,20 +82,16 @@ fn tls(node: Node<'_>, listener: &Listener, problems: &mut Problems) {
         .iter()
         .any(|network| network.networks == Trusted::default())
     {
-        let what = "a version is for no network";
-        problems.error(
-            at.clone(),
-            what,
-            "add networks = [\"10.0.0.0/8\"] beside it",
-        );
+        let what = "an entry of `tls.networks` has no networks";
+        problems.error(at.clone(), what, "add networks = [\"10.0.0.0/8\"] to it");
     }
     if tls.client_certificate.is_some() && tls.client_ca.is_none() {
-        let what = "nobody is trusted to sign the certificates of clients";
+        let what = "client certificates cannot be verified without a `client_ca`";
         let mend = "add client_ca = \"clients.pem\"";
         problems.error(at, what, mend);
     }
     if listener.secure && !listener.plain {
-        let what = "`secure` says that TLS ends at a proxy in front, whose plain text `tls` alone has no place for";
+        let what = "`secure` means that a proxy in front terminates TLS, but with `tls` the listener refuses the proxy's plain text";
         problems.error(
             node.at("secure"),
             what,
@@ -122,8 +119,8 @@ fn listeners(document: &Document<'_>, problems: &mut Problems) {
                 "leave it out, or listen at unix:PATH",
             ),
             Address::Systemd(_) => (
-                "`mode` is for Unix sockets that are made here",
-                "leave it out: SocketMode= in the unit of the socket says who may connect",
+                "`mode` applies only to Unix sockets that Polysock creates",
+                "leave it out: SocketMode= in the socket's unit sets the permissions",
             ),
         };
         problems.error(node.at("mode"), what, mend);
@@ -180,7 +177,7 @@ fn policies(document: &Document<'_>, problems: &mut Problems) {
             && node.has("policy")
         {
             let what = format!(
-                "nothing reaches the rules behind rule {} of `policy`, which is for everybody",
+                "the rules after rule {} of `policy` are never used, because it matches every client",
                 last + 1
             );
             problems.warn(node.at("policy"), what, "move it to the end");
@@ -204,7 +201,8 @@ fn routes(document: &Document<'_>, problems: &mut Problems) {
     let config = &document.config;
     if config.routes.is_empty() {
         let mend = "add [[route]] and a line as target = \"ws://127.0.0.1:9000\"";
-        problems.error(0..0, "there is no route, so nothing would be served", mend);
+        let what = "there is no route, so no request would be served";
+        problems.error(0..0, what, mend);
     }
     for (index, (node, route)) in document.routes.iter().zip(&config.routes).enumerate() {
         target(*node, route, document, problems);
@@ -212,14 +210,15 @@ fn routes(document: &Document<'_>, problems: &mut Problems) {
         for (other, _) in before.clone() {
             if route.name.is_some() && route.name == other.name {
                 let what = "another route has this name";
-                problems.error(node.at("name"), what, "give each its own");
+                problems.error(node.at("name"), what, "give each route its own name");
             }
         }
         let mut before = before.map(|(other, node)| (&other.matching, node));
         if let Some((_, other)) = before.find(|(other, _)| covers(other, &route.matching)) {
             let line = problems.line(other.span().start);
-            let what = "nothing reaches this route: the first that is for a request has it";
-            let mend = format!("move it above the route of line {line}, which is for all of these");
+            let what =
+                "this route is never used, because an earlier one matches all of its requests";
+            let mend = format!("move it above the route on line {line}");
             problems.warn(node.span(), what, mend);
         }
     }
@@ -310,19 +309,18 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
         allow.is_empty() && chosen.any(|name| name != TOKEN || tokens.is_none())
     };
     if let Some(url) = urls.iter().find(is_open) {
-        let what = format!("whoever connects would choose where `{url}` leads");
-        let mend =
-            "list the networks that it may lead to with `allow`, or give `tokens` for {token}";
+        let what = format!("clients could choose any host as the target of `{url}`");
+        let mend = "list the permitted networks in `allow`, or set `tokens` for {token}";
         problems.error(at.clone(), what, mend);
     }
     if node.has("tokens") && !urls.iter().any(|url| names(url).contains(&TOKEN)) {
-        let what = "`tokens` has no use: the target has no {token}";
+        let what = "`tokens` has no effect: the target has no {token}";
         let mend = "give the route a target as \"tcp://{token}\"";
         problems.error(node.at("tokens"), what, mend);
     }
     let mut listeners = document.config.listeners.iter();
     if node.has("tls_min_version") && !listeners.any(|listener| listener.tls.is_some()) {
-        let what = "`tls_min_version` has no use: no listener speaks TLS";
+        let what = "`tls_min_version` has no effect: no listener has TLS";
         problems.error(
             node.at("tls_min_version"),
             what,
@@ -342,7 +340,8 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
         );
     }
     if node.has("strip_prefix") && node.has("rewrite") {
-        let what = "`strip_prefix` and `rewrite` say both what becomes of the path";
+        let what =
+            "`strip_prefix` and `rewrite` both change the path, and only one of them may be set";
         problems.error(node.at("rewrite"), what, "leave one of them out");
     }
 }
@@ -357,12 +356,12 @@ fn upstream_tls(
     problems: &mut Problems,
 ) {
     if !is_used {
-        let what = format!("`{key}` has no use: there is no target within TLS");
+        let what = format!("`{key}` has no effect: no target uses TLS");
         let mend = "write wss://, tls:// or https:// in a target, or leave it out";
         problems.error(at, what, mend);
     } else if tls.key.is_some() && tls.certificate.is_none() {
-        let what = "`key` has no use without `certificate`";
-        problems.error(at, what, "give the certificate, or leave it out");
+        let what = "`key` has no effect without `certificate`";
+        problems.error(at, what, "add `certificate`, or leave `key` out");
     }
 }
 
@@ -379,8 +378,8 @@ fn upstreams(document: &Document<'_>, problems: &mut Problems) {
     for (name, node) in &document.upstreams {
         let mut routes = document.config.routes.iter();
         if !routes.any(|route| matches!(&route.target, Target::Upstream(used) if used == name)) {
-            let what = format!("no route leads to the upstream `{name}`");
-            let mend = format!("say target = \"{name}\" in a route, or leave it out");
+            let what = format!("no route uses the upstream `{name}`");
+            let mend = format!("set target = \"{name}\" in a route, or remove the upstream");
             problems.warn(node.span(), what, mend);
         }
         let upstream = document.config.upstreams.get(*name);

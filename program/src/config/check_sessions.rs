@@ -35,7 +35,7 @@ pub(super) fn sessions<'a>(
             && node.has("require_session")
             && settings.require_session != Required::Nothing
         {
-            let what = "`require_session` has no use: nothing says which session";
+            let what = "`require_session` has no effect without `session`";
             let mend = "add a line as session = \"app\", the NAME of a [session.NAME]";
             problems.error(node.at("require_session"), what, mend);
         }

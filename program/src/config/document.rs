@@ -220,7 +220,7 @@ fn route(node: Node<'_>, defaults: &Settings, reader: &mut Reader) -> Route {
     }
     if let Some(node) = entries.take("tls") {
         let what = "there is no key `tls` in [[route]]";
-        let mend = "`upstream_tls` says how its upstream is met";
+        let mend = "use `upstream_tls` for the TLS settings of the upstream";
         reader.problems.error(node.span(), what, mend);
     }
     entries.read(&route::keys(), &mut draft, reader);
@@ -278,7 +278,7 @@ fn tables<'a>(name: &str, entries: &mut Entries<'a>, reader: &mut Reader) -> Vec
         None => Vec::new(),
         Some(node) if node.is_array() => node.items(),
         Some(node) => {
-            let mend = format!("write [[{name}]] above its keys: there may be several");
+            let mend = format!("write [[{name}]] above its keys, once for each");
             node.unfit(mend, &mut reader.problems);
             Vec::new()
         }

@@ -7,11 +7,11 @@ use thiserror::Error;
 pub(super) enum ExpandError {
     /// A variable is not set.
     #[error(
-        "the environment has no {0}: set it, give a default as ${{{0}:-VALUE}}, or write $$ for a dollar"
+        "the environment variable {0} is not set: set it, give a default as ${{{0}:-VALUE}}, or write $$ for a dollar"
     )]
     Missing(String),
     /// A variable is not valid UTF-8.
-    #[error("what the environment has as {0} is no text")]
+    #[error("the environment variable {0} is not valid UTF-8")]
     Text(String),
     /// A name is not terminated, or is invalid.
     #[error("write ${{NAME}}, of letters, digits and `_`, or $$ for a dollar")]

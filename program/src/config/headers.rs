@@ -86,7 +86,7 @@ impl Form<BTreeMap<String, HeaderValue>> for Headers {
         for (name, value) in table {
             let node = Node::new(name.get_ref(), value);
             if let Err(error) = library::HeaderPolicy::default().set(node.key, "") {
-                let what = format!("`{}` cannot be the name of a field", node.key);
+                let what = format!("`{}` is not a valid field name", node.key);
                 reader.problems.error(name.span(), what, mend(&error));
                 is_whole = false;
             }
@@ -137,7 +137,7 @@ fn value_of(node: Node<'_>, reader: &mut Reader) -> Option<HeaderValue> {
         }
     };
     if text.contains(|c: char| c.is_control() && c != '\t') {
-        let what = format!("the value of `{}` is no header value", node.key);
+        let what = format!("the value of `{}` is not a valid field value", node.key);
         let mend = "a value has one line and no control characters";
         reader.problems.error(node.span(), what, mend);
         return None;
@@ -152,9 +152,7 @@ fn value_of(node: Node<'_>, reader: &mut Reader) -> Option<HeaderValue> {
 /// Describes an error in a field, with the remedy.
 fn mend(error: &FieldError) -> String {
     match error {
-        FieldError::Host => {
-            "write `upstream_host` beside it: it says which Host is sent".to_owned()
-        }
+        FieldError::Host => "set the Host with `upstream_host` instead".to_owned(),
         FieldError::OneSide(_) => format!("leave it out: {error}"),
         other => other.to_string(),
     }

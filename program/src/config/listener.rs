@@ -63,7 +63,7 @@ impl Address {
         match text.strip_prefix("systemd:") {
             // sd_listen_fds(3): colons separate the names.
             Some(name) if name.contains(':') => {
-                Err("the name of a socket has no colon: write systemd:NAME".to_owned())
+                Err("the name of a socket cannot contain a colon: write systemd:NAME".to_owned())
             }
             Some("") => Ok(Self::Systemd(None)),
             Some(name) => Ok(Self::Systemd(Some(name.to_owned()))),

@@ -55,7 +55,7 @@ impl Config {
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let at = error.span().unwrap_or_default();
-            let what = format!("this is no TOML: {}", error.message());
+            let what = format!("this is not valid TOML: {}", error.message());
             reader.problems.error(at, what, "see https://toml.io");
         }
         // After a syntax error the parser's table may differ from what the author meant.

@@ -44,7 +44,7 @@ impl<'a> Node<'a> {
             DeValue::String(text) => match expand(text) {
                 Ok(word) => return Some(word),
                 Err(error) => {
-                    let what = format!("`{}` cannot be made out", self.key);
+                    let what = format!("the variables in `{}` cannot be expanded", self.key);
                     problems.error(self.span(), what, error.to_string());
                 }
             },
@@ -54,7 +54,7 @@ impl<'a> Node<'a> {
                 self.unfit("write it as a string, between \"\"", problems);
             }
             DeValue::Array(_) => self.unfit("write one value, without [ ]", problems),
-            DeValue::Table(_) => self.unfit("write one value, and no table", problems),
+            DeValue::Table(_) => self.unfit("write one value instead of a table", problems),
         }
         None
     }

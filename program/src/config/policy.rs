@@ -120,12 +120,13 @@ impl Form<Rule> for Rules {
     fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Rule> {
         let rule = SECTION.parse(node, reader)?;
         if rule.until.is_some() && rule.action() == Action::Deny {
-            let what = "a rule that denies has no end";
-            let mend = "leave `until` out, or write action = \"allow\": then clients are refused after that day";
+            let what = "`until` cannot be set for a rule that denies";
+            let mend =
+                "leave `until` out, or write action = \"allow\" to refuse clients after that day";
             reader.problems.error(node.at("until"), what, mend);
         }
         if rule.log_only && rule.action() == Action::Allow && rule.until.is_none() {
-            let what = "`log_only` has no use: the rule refuses nobody";
+            let what = "`log_only` has no effect: the rule refuses no clients";
             let mend = "leave it out, or write action = \"deny\"";
             reader.problems.error(node.at("log_only"), what, mend);
         }

@@ -83,7 +83,7 @@ fn weight() -> Word<u32> {
     Word {
         read: |text| {
             text.parse()
-                .map_err(|_| "write a number, from 0 on".to_owned())
+                .map_err(|_| "write a number of at least 0".to_owned())
         },
         write: |weight| Some(weight.to_string()),
         schema: || json!({ "type": "integer", "minimum": 0 }),

@@ -105,44 +105,47 @@ impl Session {
             .into_iter()
             .find_map(|(is_there, key)| is_there.then_some(key))
             .map(|key| {
-                let what = "an app that is asked sees the cookies itself, and this has no use";
+                let what = "this has no effect: the app at an http: or https: `url` reads the cookies itself";
                 (key, what, "leave it out")
             });
         }
         if scheme.is_none() && (is_php || self.format == Format::Express) {
             let mend =
                 "add a line as url = \"files:/var/lib/php/sessions\" or \"redis://127.0.0.1:6379\"";
-            return Some(("url", "nothing says where these sessions are kept", mend));
+            return Some((
+                "url",
+                "the storage of these sessions is not configured",
+                mend,
+            ));
         }
         if scheme.is_some() && self.format == Format::CookieSession {
-            let what = "sessions of cookie-session are in their cookies, and in no store";
+            let what = "cookie-session keeps sessions in cookies and has no store";
             return Some(("url", what, "leave it out"));
         }
         if !is_php && !has_keys {
-            let what = "nothing says who has signed the cookies";
+            let what = "the secret that signs the cookies is missing";
             let mend = "add a line as key = \"/etc/polysock/session.key\", a file with the secret of the app";
             return Some(("key", what, mend));
         }
         if is_php && has_keys {
-            let what = "`key` has no use: PHP does not sign its cookies";
+            let what = "`key` has no effect: PHP does not sign its cookies";
             return Some(("key", what, "leave it out"));
         }
         if self.prefix.is_some() && !matches!(scheme, Some("redis" | "redis+unix" | "memcached")) {
-            let what = "`prefix` has no use: only redis: and memcached: have keys with one";
+            let what = "`prefix` has no effect: only keys in redis: and memcached: have a prefix";
             return Some(("prefix", what, "leave it out"));
         }
         let has_lifetime = scheme == Some("files") || scheme.is_none();
         if self.lifetime.is_some() && (!has_lifetime || self.format == Format::CookieSession) {
-            let what = "`lifetime` has no use: what keeps the sessions says when they are over";
+            let what = "`lifetime` has no effect: the store itself knows when a session expires";
             return Some(("lifetime", what, "leave it out"));
         }
         if is_sql && self.format == Format::Express {
-            let what =
-                "the tables of SQLite and PostgreSQL are read as those of Symfony and Django alone";
+            let what = "only the SQLite and PostgreSQL tables of Symfony and Django can be read";
             return Some((
                 "url",
                 what,
-                "use redis: or memcached:, or have the app asked by http:",
+                "use redis: or memcached:, or an http: URL at which the app answers",
             ));
         }
         None
@@ -331,7 +334,7 @@ fn read(url: &str, reader: &Reader) -> Result<String, String> {
         }
         "postgres" | "postgresql" if cfg!(feature = "postgres") => Ok(url.to_owned()),
         "sqlite" | "postgres" | "postgresql" => Err(format!(
-            "this program was built without it: build it with the feature `{}`",
+            "this build does not support it: build with the feature `{}`",
             scheme.trim_end_matches("ql")
         )),
         "http" | "https" => match web_server(url, any_size())? {
@@ -350,5 +353,5 @@ fn redis(url: &str) -> Result<(), String> {
 
 #[cfg(not(feature = "redis"))]
 fn redis(_: &str) -> Result<(), String> {
-    Err("this program was built without it: build it with the feature `redis`".to_owned())
+    Err("this build does not support it: build with the feature `redis`".to_owned())
 }

@@ -70,7 +70,7 @@ impl Target {
             };
         };
         match scheme {
-            "file" if rest.is_empty() => Err("the folder is missing: write file:DIR".to_owned()),
+            "file" if rest.is_empty() => Err("the directory is missing: write file:DIR".to_owned()),
             "file" => Ok(Self::Files(reader.resolve(rest))),
             "exec" if rest.trim().is_empty() => {
                 Err("the command is missing: write exec:COMMAND".to_owned())

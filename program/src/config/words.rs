@@ -99,7 +99,7 @@ pub(super) fn optional_count() -> Word<Option<u32>> {
 pub(super) fn number() -> Word<u32> {
     Word {
         read: |text| match text.parse() {
-            Ok(0) | Err(_) => Err("write a number from 1 on".to_owned()),
+            Ok(0) | Err(_) => Err("write a number of at least 1".to_owned()),
             Ok(number) => Ok(number),
         },
         write: |number| Some(number.to_string()),
@@ -112,7 +112,7 @@ pub(super) fn threads() -> Word<NonZeroUsize> {
     Word {
         read: |text| {
             let threads = text.parse();
-            threads.map_err(|_| "write a number from 1 on".to_owned())
+            threads.map_err(|_| "write a number of at least 1".to_owned())
         },
         write: |number| Some(number.to_string()),
         schema: || json!({ "type": "integer", "minimum": 1 }),
@@ -333,7 +333,10 @@ impl Form<Origins> for OriginList {
         };
         let listed: Vec<LetIn> = List(origin).parse(node, reader)?;
         if listed.is_empty() {
-            node.unfit("list one, or write \"*\" for any", &mut reader.problems);
+            node.unfit(
+                "list at least one origin, or write \"*\" for any",
+                &mut reader.problems,
+            );
             return None;
         }
         let origins: Option<Vec<OriginPattern>> =

@@ -48,8 +48,8 @@ impl ZmqAddress {
         match local {
             Some(address) if address.ip().is_loopback() => Ok(Self::Tcp(address)),
             _ => Err(
-                "write tcp://127.0.0.1:PORT or ipc://PATH: by ZeroMQ anybody publishes who reaches it, so it has to be \
-                 on this machine alone; others send to POST /publish/, which takes a key"
+                "write tcp://127.0.0.1:PORT or ipc://PATH: anyone who can reach a ZeroMQ socket may publish, \
+                 so it must be reachable only from this machine; other machines use POST /publish/ with a key"
                     .to_owned(),
             ),
         }
@@ -150,11 +150,11 @@ mod tests {
             assert_eq!(address.to_string(), shown);
         }
         for (text, mend) in [
-            ("tcp://0.0.0.0:5560", "on this machine alone"),
-            ("tcp://[::]:5560", "on this machine alone"),
-            ("tcp://*:5560", "on this machine alone"),
-            ("tcp://10.0.0.1:5560", "on this machine alone"),
-            ("tcp://app.example:5560", "on this machine alone"),
+            ("tcp://0.0.0.0:5560", "reachable only from this machine"),
+            ("tcp://[::]:5560", "reachable only from this machine"),
+            ("tcp://*:5560", "reachable only from this machine"),
+            ("tcp://10.0.0.1:5560", "reachable only from this machine"),
+            ("tcp://app.example:5560", "reachable only from this machine"),
             ("tcp://127.0.0.1", "tcp://127.0.0.1:PORT"),
             ("tcp://localhost:x", "tcp://127.0.0.1:PORT"),
             ("ipc://", "ipc://PATH"),

@@ -85,7 +85,7 @@ async fn read(state: &Arc<State>, guard: &Guard, parts: &Parts, path: &[&str]) -
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return problem(
             StatusCode::METHOD_NOT_ALLOWED,
-            "this path needs the method GET",
+            "this method is not supported: use GET",
         );
     }
     let query: Vec<_> = parts.uri.query().map(pairs).unwrap_or_default();
@@ -169,7 +169,7 @@ async fn change(
         ("PUT" | "POST", ["log"]) => actions::set_log(asked, who),
         _ => Ok(problem(
             StatusCode::NOT_FOUND,
-            "this method is not supported at this path",
+            "there is no action for this method and path",
         )),
     };
     done.unwrap_or_else(|detail| problem(StatusCode::BAD_REQUEST, &detail))

@@ -80,7 +80,7 @@ pub(crate) fn limits(
     let connections = connections.unwrap_or(room);
     if connections > room {
         warn!(
-            "there are descriptors for {room} connections: raise the limit of the system \
+            "the file descriptors allow {room} connections: raise the system limit \
              (ulimit -n, LimitNOFILE=), or lower --max-connections"
         );
     }

@@ -41,7 +41,7 @@ impl ServerFlags {
         let url = &self.url;
         let server = match WebSocketUpstream::parse(url, settings) {
             Err(UrlError::Scheme(url)) => Err(format!(
-                "`{url}` is no WebSocket URL; write ws://HOST:PORT/PATH or wss://…, with --protocol or as \
+                "`{url}` is not a WebSocket URL; write ws://HOST:PORT/PATH or wss://…, with --protocol or as \
                  ws+PROTOCOL://"
             )),
             parsed => parsed.map_err(|error| bad_url(&error)),

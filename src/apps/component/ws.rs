@@ -75,7 +75,7 @@ impl<C: Component> Ws<C> {
         let component = Arc::clone(&self.component);
         let pushed = channels.tell(None, move |channel, told| match told {
             ChannelEvent::Delivered(delivery, _) => {
-                component.on_push(channel, &delivery.publication)
+                component.on_push(channel, &delivery.publication);
             }
             ChannelEvent::Gap(lost) => component.on_gap(channel, lost),
         });

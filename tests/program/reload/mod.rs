@@ -148,7 +148,7 @@ fn an_invalid_file_changes_nothing_and_the_log_names_the_error() {
     let mut configured = Configured::start("wrong", &[LISTENER, &echo_at("/a", "")].concat());
     let mut client = configured.open("/a");
     for (text, says) in [
-        ("[[route]", "this is no TOML"),
+        ("[[route]", "this is not valid TOML"),
         ("[[route]]\npath = \"/b\"\n", "this route has no target"),
         (
             &*[LISTENER, &echo_at("/b", "ping_intervall = \"5s\"")].concat(),

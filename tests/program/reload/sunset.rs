@@ -27,7 +27,7 @@ fn a_rule_admits_until_its_day_and_the_log_warns_before() {
     server.answers(RFC6455, 403);
     let line = server.log_line("reason=");
     assert!(
-        line.contains("rule 1 of the policy of /chat ended"),
+        line.contains("rule 1 of the policy of /chat has ended"),
         "{line}"
     );
     // The day may come from an environment variable.

@@ -240,7 +240,7 @@ impl Listener {
 fn local(address: &ListenAddress) -> io::Result<()> {
     match address {
         ListenAddress::Tcp(tcp) if !tcp.ip().is_loopback() => {
-            let problem = "it must be a loopback address, because every peer may publish";
+            let problem = "every peer may publish, so it must be reachable only from this machine";
             Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
         }
         _ => Ok(()),

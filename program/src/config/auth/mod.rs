@@ -47,7 +47,7 @@ impl Default for Auth {
 pub(super) fn problem(auth: &Auth) -> Option<(&'static str, &'static str)> {
     match (&auth.basic, &auth.jwt, &auth.forward) {
         (None, None, None) => Some((
-            "`auth` does not say who is let in",
+            "`auth` has no method",
             "add basic = { file = \"users.htpasswd\" }, jwt = { … } or forward = { … }",
         )),
         (Some(basic), None, None) => basic.file.is_none().then_some((
@@ -62,22 +62,22 @@ pub(super) fn problem(auth: &Auth) -> Option<(&'static str, &'static str)> {
                     "add key = \"issuer.pem\", secret = \"secret\" or jwks = \"https://…\"",
                 )),
                 1 if jwt.from.is_empty() => Some((
-                    "`jwt` looks for tokens nowhere",
+                    "`from` of `jwt` is empty, so no token would be found",
                     "leave `from` out, or write \"header\"",
                 )),
                 1 => None,
                 _ => Some((
-                    "`jwt` has keys from more than one place",
+                    "`jwt` has more than one source of keys",
                     "leave all but one of `key`, `secret` and `jwks` out",
                 )),
             }
         }
         (None, None, Some(forward)) => forward.url.is_none().then_some((
-            "`forward` asks nobody",
+            "`forward` has no URL",
             "add url = \"http://127.0.0.1:9000/check\"",
         )),
         _ => Some((
-            "`auth` says more than once who is let in",
+            "`auth` has more than one method",
             "leave all but one of `basic`, `jwt` and `forward` out",
         )),
     }

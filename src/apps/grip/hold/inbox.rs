@@ -37,12 +37,12 @@ pub(super) struct Received {
     pub(super) channel: Arc<str>,
     pub(super) id: Option<String>,
     pub(super) prev_id: Option<String>,
-    pub(super) what: Content,
+    pub(super) what: Payload,
 }
 
 /// The content of a publication, for one held request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum Payload {
     /// No content: the client's own user has published it.
     Nothing,
     Content(Bytes),
@@ -112,7 +112,7 @@ impl Inbox {
                     channel: Arc::clone(&channel),
                     id: publication.id.clone(),
                     prev_id: publication.prev_id.clone(),
-                    what: if is_own { Content::Nothing } else { what },
+                    what: if is_own { Payload::Nothing } else { what },
                 });
             });
             self.receiving.push((name, receiving));
@@ -146,7 +146,7 @@ impl Inbox {
     /// Drops queued publications, up to the first for which `is_next` holds, or up to a close.
     pub(super) fn skip_to(&self, is_next: impl Fn(&Received) -> bool) {
         let mut waiting = self.shared.lock();
-        let is_over = |came: &Received| came.what != Content::Close && !is_next(came);
+        let is_over = |came: &Received| came.what != Payload::Close && !is_next(came);
         while waiting.came.front().is_some_and(is_over) {
             waiting.take();
         }
@@ -164,7 +164,7 @@ impl Shared {
         if waiting.is_slow || waiting.is_closed {
             return;
         }
-        waiting.is_closed = came.what == Content::Close;
+        waiting.is_closed = came.what == Payload::Close;
         waiting.bytes += came.len();
         waiting.came.push_back(came);
         while waiting.is_over(&self.queue) {
@@ -215,47 +215,47 @@ impl Waiting {
 impl Received {
     fn len(&self) -> usize {
         match &self.what {
-            Content::Content(content) => content.len(),
-            Content::Answer(answer) => answer.body.len(),
-            Content::Nothing | Content::Hint | Content::Close => 0,
+            Payload::Content(content) => content.len(),
+            Payload::Answer(answer) => answer.body.len(),
+            Payload::Nothing | Payload::Hint | Payload::Close => 0,
         }
     }
 }
 
 /// Returns the content of a publication in this form; `None` if it has none.
-fn what(form: Form, publication: &Publication) -> Option<Content> {
+fn what(form: Form, publication: &Publication) -> Option<Payload> {
     match (&publication.held, form) {
         (HeldPush::Formats { response, .. }, Form::Answer) => match response.as_ref()? {
-            ResponsePush::Answer(answer) => Some(Content::Answer(answer.clone())),
-            ResponsePush::Hint => Some(Content::Hint),
+            ResponsePush::Answer(answer) => Some(Payload::Answer(answer.clone())),
+            ResponsePush::Hint => Some(Payload::Hint),
         },
         (HeldPush::Formats { stream, .. }, Form::Events | Form::Lines) => match stream.as_ref()? {
-            StreamPush::Content(content) => Some(Content::Content(content.clone())),
-            StreamPush::Hint => Some(Content::Hint),
-            StreamPush::Close => Some(Content::Close),
+            StreamPush::Content(content) => Some(Payload::Content(content.clone())),
+            StreamPush::Hint => Some(Payload::Hint),
+            StreamPush::Close => Some(Payload::Close),
         },
         (HeldPush::Same, _) => match &publication.push {
             Push::Nothing => None,
             Push::Message(message) => of_message(form, message),
             // A close is no response, so the client keeps waiting for one.
-            Push::Close(_) => (form != Form::Answer).then_some(Content::Close),
+            Push::Close(_) => (form != Form::Answer).then_some(Payload::Close),
         },
     }
 }
 
-fn of_message(form: Form, message: &Message) -> Option<Content> {
+fn of_message(form: Form, message: &Message) -> Option<Payload> {
     match (form, message) {
-        (Form::Events, Message::Text(text)) => Some(Content::Content(event(text))),
+        (Form::Events, Message::Text(text)) => Some(Payload::Content(event(text))),
         // An event stream is text.
         (Form::Events, Message::Binary(_)) => None,
         (Form::Lines, Message::Text(text)) => {
             let mut line = BytesMut::with_capacity(text.len() + 1);
             line.put_slice(text.as_bytes());
             line.put_u8(b'\n');
-            Some(Content::Content(line.freeze()))
+            Some(Payload::Content(line.freeze()))
         }
-        (Form::Lines, Message::Binary(bytes)) => Some(Content::Content(bytes.clone())),
-        (Form::Answer, message) => Some(Content::Answer(HeldAnswer {
+        (Form::Lines, Message::Binary(bytes)) => Some(Payload::Content(bytes.clone())),
+        (Form::Answer, message) => Some(Payload::Answer(HeldAnswer {
             status: 200,
             reason: None,
             fields: Vec::new(),
@@ -302,7 +302,7 @@ mod tests {
 
     fn content(came: Option<Result<Received, Slow>>) -> String {
         match came.unwrap().unwrap().what {
-            Content::Content(content) => String::from_utf8(content.into()).unwrap(),
+            Payload::Content(content) => String::from_utf8(content.into()).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -330,7 +330,7 @@ mod tests {
         };
         channels.publish("b", own);
         let came = inbox.next().now_or_never().unwrap().unwrap();
-        assert_eq!(came.what, Content::Nothing);
+        assert_eq!(came.what, Payload::Nothing);
         drop(inbox);
         assert!(channels.is_empty());
     }
@@ -353,10 +353,10 @@ mod tests {
         channels.publish("a", Message::from("late"));
         let close = |inbox: &Inbox| inbox.next().now_or_never().unwrap().unwrap().what;
         assert_eq!(content(oldest.next().now_or_never()), "3\n");
-        assert_eq!(close(&oldest), Content::Close);
+        assert_eq!(close(&oldest), Payload::Close);
         assert_eq!(content(newest.next().now_or_never()), "1\n");
         assert_eq!(content(newest.next().now_or_never()), "2\n");
-        assert_eq!(close(&newest), Content::Close);
+        assert_eq!(close(&newest), Payload::Close);
         assert_eq!(cut.next().now_or_never(), Some(Err(Slow)));
         // A single publication may have any size.
         let large = inbox(Overflow::Disconnect, 1, 1);
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn websocket_messages_are_converted_for_held_http_requests() {
         let of = |form, message: Message| what(form, &message.into());
-        let text = |text: &'static str| Some(Content::Content(Bytes::from_static(text.as_bytes())));
+        let text = |text: &'static str| Some(Payload::Content(Bytes::from_static(text.as_bytes())));
         assert_eq!(of(Form::Events, "hi".into()), text("data: hi\n\n"));
         assert_eq!(of(Form::Events, "".into()), text("data: \n\n"));
         assert_eq!(
@@ -377,10 +377,10 @@ mod tests {
         let bytes = || Message::binary(&b"\0\xff"[..]);
         assert_eq!(of(Form::Events, bytes()), None);
         assert_eq!(of(Form::Lines, "hi".into()), text("hi\n"));
-        let raw = Content::Content(Bytes::from_static(b"\0\xff"));
+        let raw = Payload::Content(Bytes::from_static(b"\0\xff"));
         assert_eq!(of(Form::Lines, bytes()), Some(raw));
         for message in [Message::from("\0x"), Message::binary(&b"\0x"[..])] {
-            let Some(Content::Answer(answer)) = of(Form::Answer, message) else {
+            let Some(Payload::Answer(answer)) = of(Form::Answer, message) else {
                 panic!("no answer");
             };
             assert_eq!((answer.status, &*answer.body), (200, &b"\0x"[..]));
@@ -398,7 +398,7 @@ mod tests {
         let close = Push::Close(CloseCode::NORMAL.into());
         assert_eq!(
             what(Form::Lines, &close.clone().into()),
-            Some(Content::Close)
+            Some(Payload::Close)
         );
         assert_eq!(what(Form::Answer, &close.into()), None);
     }

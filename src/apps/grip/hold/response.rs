@@ -11,7 +11,7 @@ use hyper::{Response, StatusCode};
 use tokio::time::sleep;
 
 use super::fields::Instruct;
-use super::inbox::{Content, Inbox};
+use super::inbox::{Inbox, Payload};
 use super::last_ids::LastIds;
 use crate::connection::ShutdownSignal;
 use crate::http::Body;
@@ -63,9 +63,9 @@ pub(super) async fn wait(
             channel.prev_id = came.id;
         }
         match came.what {
-            Content::Answer(answer) => return Outcome::Answer(answer),
-            Content::Hint => return Outcome::Again { is_crowd: false },
-            Content::Nothing | Content::Content(_) | Content::Close => {}
+            Payload::Answer(answer) => return Outcome::Answer(answer),
+            Payload::Hint => return Outcome::Again { is_crowd: false },
+            Payload::Nothing | Payload::Content(_) | Payload::Close => {}
         }
     }
 }

@@ -15,7 +15,7 @@ use rand::Rng;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::fields::{Instruct, Mode};
-use super::inbox::{Content, Inbox, Received, Slow};
+use super::inbox::{Inbox, Payload, Received, Slow};
 use super::web_app::{NotFollowed, RequestTarget, WebApp};
 use crate::connection::ShutdownSignal;
 use crate::error::BoxError;
@@ -197,21 +197,21 @@ impl Streaming {
             channel.prev_id = came.id;
         }
         match came.what {
-            Content::Content(content) => {
+            Payload::Content(content) => {
                 self.was_sent(came.channel);
                 match content.is_empty() {
                     true => Step::Stay,
                     false => Step::Send(content),
                 }
             }
-            Content::Hint if self.instruct.next.is_some() => {
+            Payload::Hint if self.instruct.next.is_some() => {
                 // The next response of the web app contains the queued publications.
                 self.inbox.clear();
                 self.due = Some(Duration::ZERO);
                 Step::Stay
             }
-            Content::Close => Step::End,
-            Content::Nothing | Content::Hint | Content::Answer(_) => Step::Stay,
+            Payload::Close => Step::End,
+            Payload::Nothing | Payload::Hint | Payload::Answer(_) => Step::Stay,
         }
     }
 
