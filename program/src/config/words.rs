@@ -333,10 +333,8 @@ impl Form<Origins> for OriginList {
         };
         let listed: Vec<LetIn> = List(origin).parse(node, reader)?;
         if listed.is_empty() {
-            node.unfit(
-                "list at least one origin, or write \"*\" for any",
-                &mut reader.problems,
-            );
+            let mend = "list at least one origin, or write \"*\" for any";
+            node.unfit(mend, &mut reader.problems);
             return None;
         }
         let origins: Option<Vec<OriginPattern>> =
