@@ -17,6 +17,7 @@ use polysock_test_support::dial::dial_with;
 use polysock_test_support::opening::assert_status;
 use polysock_test_support::server::Server;
 use polysock_test_support::{PATIENCE, gateway};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::{POLYSOCK, configured};
@@ -107,6 +108,29 @@ async fn survives(gateway: SocketAddr, targets: &[Server; 3]) {
         established.push((protocol, client));
     }
 
+    // Each client reads all the time, so that it answers pings.
+    let (check, checks) = watch::channel(());
+    let ended = Arc::new(AtomicUsize::new(0));
+    let ends = established.into_iter().map(|(protocol, mut client)| {
+        let (mut checks, ended) = (checks.clone(), Arc::clone(&ended));
+        tokio::spawn(async move {
+            let end = tokio::select! {
+                end = client.next() => end,
+                // No message arrives for clients of the third target.
+                _ = checks.changed() => {
+                    assert!(echoes(&mut client).await, "{protocol}");
+                    return None;
+                }
+            };
+            ended.fetch_add(1, Ordering::SeqCst);
+            assert!(end.is_none(), "{protocol}: {end:?}");
+            let closed = client.closed().unwrap().clone();
+            let code = closed.close.map(|close| close.code.get());
+            Some((protocol, closed.clean, code))
+        })
+    });
+    let ends: Vec<_> = ends.collect();
+
     let is_over = Arc::new(AtomicBool::new(false));
     let opened = Arc::new(AtomicUsize::new(0));
     let load = (0..16).map(|number| {
@@ -138,23 +162,13 @@ async fn survives(gateway: SocketAddr, targets: &[Server; 3]) {
     targets[1].signal("STOP");
     wait_for(100).await;
 
-    let ends = established.into_iter().map(async |(protocol, mut client)| {
-        let end = timeout(Duration::from_secs(6), client.next()).await;
-        match end {
-            // No message arrives for clients of the third target.
-            Err(_) => {
-                assert!(echoes(&mut client).await, "{protocol}");
-                None
-            }
-            Ok(end) => {
-                assert!(end.is_none(), "{protocol}: {end:?}");
-                let closed = client.closed().unwrap().clone();
-                let code = closed.close.map(|close| close.code.get());
-                Some((protocol, closed.clean, code))
-            }
-        }
-    });
-    let ends: Vec<_> = join_all(ends).await;
+    while ended.load(Ordering::SeqCst) < 12 {
+        assert!(began.elapsed() < 6 * PATIENCE, "clients of dead targets");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    check.send(()).unwrap();
+    let ends = join_all(ends).await.into_iter();
+    let ends: Vec<_> = ends.map(Result::unwrap).collect();
     is_over.store(true, Ordering::SeqCst);
     for client in load {
         client.await.unwrap();
