@@ -47,7 +47,7 @@ enum Meaning {
 }
 
 /// A request by a signal, with the signal's name where needed.
-pub(crate) enum Asked {
+pub(crate) enum SignalRequest {
     /// Closes all connections and ends.
     End,
     /// Reads the configuration again.
@@ -56,7 +56,7 @@ pub(crate) enum Asked {
 
 /// The event that happened first.
 pub(crate) enum First<T> {
-    Asked(Asked),
+    SignalRequest(SignalRequest),
     Other(T),
 }
 
@@ -96,10 +96,10 @@ impl Signals {
         self.runtime.block_on(async {
             tokio::select! {
                 (name, asked) = asked(caught) => {
-                    if let Asked::End = asked {
+                    if let SignalRequest::End = asked {
                         info!("closing connections ({name})");
                     }
-                    First::Asked(asked)
+                    First::SignalRequest(asked)
                 }
                 other = other => First::Other(other),
             }
@@ -108,7 +108,9 @@ impl Signals {
 
     /// Waits for a signal that requests the end, for servers without a configuration file.
     pub(crate) fn wait(&mut self) {
-        while let First::Asked(Asked::Reload(name)) = self.next_or(pending::<Infallible>()) {
+        while let First::SignalRequest(SignalRequest::Reload(name)) =
+            self.next_or(pending::<Infallible>())
+        {
             info!("{name} is ignored: there is no configuration file to read again");
         }
     }
@@ -125,8 +127,8 @@ impl Signals {
         let ending = async {
             loop {
                 match asked(caught).await {
-                    (name, Asked::End) => break name,
-                    (name, Asked::Reload(_)) => {
+                    (name, SignalRequest::End) => break name,
+                    (name, SignalRequest::Reload(_)) => {
                         info!("{name} is ignored: this command has no configuration to reload");
                     }
                 }
@@ -180,7 +182,7 @@ impl Signals {
 }
 
 /// Waits for a signal that requests something. Returns its name as well.
-async fn asked(caught: &mut [Caught]) -> (&'static str, Asked) {
+async fn asked(caught: &mut [Caught]) -> (&'static str, SignalRequest) {
     loop {
         let (name, meaning) = poll_fn(|cx| {
             let came = caught
@@ -192,8 +194,8 @@ async fn asked(caught: &mut [Caught]) -> (&'static str, Asked) {
         })
         .await;
         match meaning {
-            Meaning::End => return (name, Asked::End),
-            Meaning::Reload => return (name, Asked::Reload(name)),
+            Meaning::End => return (name, SignalRequest::End),
+            Meaning::Reload => return (name, SignalRequest::Reload(name)),
             Meaning::Reopen if log::reopen() => info!("log files are opened again ({name})"),
             Meaning::Reopen => info!("{name} is ignored: there are no log files to open again"),
             Meaning::Nothing => info!("{name} is ignored: it has no meaning here"),
@@ -203,7 +205,7 @@ async fn asked(caught: &mut [Caught]) -> (&'static str, Asked) {
 
 /// Waits for a signal that requests the end.
 async fn asked_to_end(caught: &mut [Caught]) {
-    while let (name, Asked::Reload(_)) = asked(caught).await {
+    while let (name, SignalRequest::Reload(_)) = asked(caught).await {
         info!("{name} is ignored: connections are being closed");
     }
 }

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::descriptors;
 use crate::exit::Exit;
-use crate::flags::connections::{Takes, limits};
+use crate::flags::connections::{DescriptorUse, limits};
 use crate::flags::listen::{ListenFlags, cannot_start, listening};
 use crate::flags::memory::{MemoryFlags, budget};
 use crate::flags::server::{any_size, reach};
@@ -147,8 +147,8 @@ impl Capture {
             usize::MAX,
             None,
             match &upstream {
-                Some(_) => Takes::Two,
-                None => Takes::One,
+                Some(_) => DescriptorUse::Two,
+                None => DescriptorUse::One,
             },
         );
         let gateway = match upstream {

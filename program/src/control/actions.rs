@@ -25,9 +25,9 @@ const PACE: u32 = 100;
 
 /// The parameters of a request, from JSON or a form.
 #[derive(Debug, Default)]
-pub(super) struct Asked(pub(super) Map<String, Value>);
+pub(super) struct RequestParameters(pub(super) Map<String, Value>);
 
-impl Asked {
+impl RequestParameters {
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str().filter(|text| !text.is_empty())
     }
@@ -84,7 +84,7 @@ impl Asked {
 pub(super) fn close(
     state: &State,
     id: ConnectionId,
-    asked: &Asked,
+    asked: &RequestParameters,
     who: &str,
 ) -> Result<Response<Body>, String> {
     let code = asked.code(CloseCode::POLICY_VIOLATION)?;
@@ -99,7 +99,7 @@ pub(super) fn close(
 /// Closes the connections that a filter selects.
 pub(super) fn close_chosen(
     state: &Arc<State>,
-    asked: &Asked,
+    asked: &RequestParameters,
     who: &str,
 ) -> Result<Response<Body>, String> {
     let fields = asked.0.get("filter").and_then(Value::as_object).ok_or(
@@ -137,7 +137,7 @@ pub(super) fn close_chosen(
 /// Stops admitting clients, and closes all connections.
 pub(super) fn drain(
     state: &Arc<State>,
-    asked: &Asked,
+    asked: &RequestParameters,
     who: &str,
 ) -> Result<Response<Body>, String> {
     let (code, pace) = (asked.code(CloseCode::GOING_AWAY)?, asked.pace()?);
@@ -189,7 +189,7 @@ pub(super) async fn reload(state: &State, who: &str) -> Response<Body> {
 const LOGGING: Duration = Duration::from_secs(600);
 
 /// Changes the log filter for a while.
-pub(super) fn set_log(asked: &Asked, who: &str) -> Result<Response<Body>, String> {
+pub(super) fn set_log(asked: &RequestParameters, who: &str) -> Result<Response<Body>, String> {
     let filter = asked.text("filter").ok_or(
         "filter: write a log filter, as {\"filter\": \"polysock=debug\", \"for\": \"10m\"}",
     )?;

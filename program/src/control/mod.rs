@@ -47,7 +47,7 @@ use self::census::Census;
 pub(crate) use self::client::{Address, Client, ClientError};
 use self::guard::Guard;
 use self::service::Answers;
-pub(crate) use self::state::{Ask, Beginning, Certificates, Facts, State};
+pub(crate) use self::state::{Ask, Certificates, Facts, InitialState, State};
 pub(crate) use self::tap::text_of as tapped_text;
 pub(crate) use self::token::Token;
 use crate::beside::{BesideListener, CONTROL};
@@ -84,7 +84,7 @@ impl Control {
     /// listener without a token.
     pub(crate) fn start(
         settings: ControlSettings,
-        beginning: Beginning,
+        beginning: InitialState,
         passed: Option<Vec<OwnedFd>>,
     ) -> Result<Self, String> {
         let ControlSettings {

@@ -14,7 +14,7 @@ use polysock::{Body, ConnectionId, ConnectionIdError, OpenConnection, Peer, Serv
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::actions::{self, Asked};
+use super::actions::{self, RequestParameters};
 use super::answer::{json, problem, see_other, text, typed};
 use super::connections::{Filter, to_json};
 use super::guard::{FORM, Guard, changes, content_type};
@@ -153,7 +153,7 @@ async fn change(
     state: &Arc<State>,
     method: &Method,
     path: &[&str],
-    asked: &Asked,
+    asked: &RequestParameters,
     who: &str,
 ) -> Response<Body> {
     let done = match (method.as_str(), path) {
@@ -180,7 +180,7 @@ fn tap(
     state: &Arc<State>,
     method: &Method,
     path: &[&str],
-    asked: &Asked,
+    asked: &RequestParameters,
     who: &str,
 ) -> Option<Response<Body>> {
     let id = match (method.as_str(), path) {
@@ -194,11 +194,15 @@ fn tap(
 }
 
 /// Reads the parameters of a request: from JSON, a form of our own, or the query.
-async fn asked(guard: &Guard, parts: &Parts, body: Body) -> Result<Asked, Response<Body>> {
+async fn asked(
+    guard: &Guard,
+    parts: &Parts,
+    body: Body,
+) -> Result<RequestParameters, Response<Body>> {
     let query = parts.uri.query().map(pairs).unwrap_or_default();
     let of_pairs = |pairs: Vec<(String, String)>| {
         let fields = pairs.into_iter().map(|(name, value)| (name, value.into()));
-        Asked(fields.collect::<Map<_, _>>())
+        RequestParameters(fields.collect::<Map<_, _>>())
     };
     if parts.method == Method::DELETE {
         return Ok(of_pairs(query));
@@ -213,10 +217,10 @@ async fn asked(guard: &Guard, parts: &Parts, body: Body) -> Result<Asked, Respon
         return Ok(of_pairs(form));
     }
     if body.is_empty() {
-        return Ok(Asked::default());
+        return Ok(RequestParameters::default());
     }
     match serde_json::from_slice(&body) {
-        Ok(Value::Object(fields)) => Ok(Asked(fields)),
+        Ok(Value::Object(fields)) => Ok(RequestParameters(fields)),
         Ok(_) => Err(problem(
             StatusCode::BAD_REQUEST,
             "the body is not a JSON object",

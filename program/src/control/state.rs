@@ -129,7 +129,7 @@ impl Reloads {
 
 /// The initial values of a [`State`].
 #[derive(Debug)]
-pub(crate) struct Beginning {
+pub(crate) struct InitialState {
     pub(crate) registry: Registry,
     pub(crate) budget: Budget,
     pub(crate) pulse: Pulse,
@@ -143,7 +143,7 @@ pub(crate) struct Beginning {
 
 impl State {
     pub(super) fn new(
-        beginning: Beginning,
+        beginning: InitialState,
         census: Arc<Census>,
         asks: UnboundedSender<Ask>,
     ) -> Self {

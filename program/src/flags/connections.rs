@@ -61,7 +61,7 @@ pub(crate) struct RateFlags {
 
 /// The number of descriptors that a connection needs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Takes {
+pub(crate) enum DescriptorUse {
     /// One, for the client.
     One,
     /// Two: another for the upstream.
@@ -74,7 +74,7 @@ pub(crate) fn limits(
     connections: Option<usize>,
     per_address: usize,
     handshakes: Option<usize>,
-    takes: Takes,
+    takes: DescriptorUse,
 ) -> ConnectionLimits {
     let room = room(descriptors::raise(), takes);
     let connections = connections.unwrap_or(room);
@@ -93,11 +93,11 @@ pub(crate) fn limits(
 }
 
 /// The number of connections for which there are descriptors.
-fn room(descriptors: usize, takes: Takes) -> usize {
+fn room(descriptors: usize, takes: DescriptorUse) -> usize {
     let room = descriptors - RESERVE.min(descriptors / 2);
     match takes {
-        Takes::One => room,
-        Takes::Two => room / 2,
+        DescriptorUse::One => room,
+        DescriptorUse::Two => room / 2,
     }
 }
 
@@ -120,8 +120,8 @@ mod tests {
             (64, 32, 16),
             (1, 1, 0),
         ] {
-            assert_eq!(room(descriptors, Takes::One), one);
-            assert_eq!(room(descriptors, Takes::Two), two);
+            assert_eq!(room(descriptors, DescriptorUse::One), one);
+            assert_eq!(room(descriptors, DescriptorUse::Two), two);
         }
     }
 }

@@ -13,13 +13,13 @@ use crate::config::bus::BusSection;
 
 /// The connection to other servers through a broker, on a thread of its own.
 #[derive(Debug)]
-pub(crate) struct Joined {
+pub(crate) struct BusMembership {
     watch: NodeWatch,
     end: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
-impl Joined {
+impl BusMembership {
     /// Joins the channels to those of other servers. Returns `None` if no bus is configured.
     ///
     /// # Errors

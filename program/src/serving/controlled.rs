@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use polysock::Pulse;
 
-use super::bus::Joined;
+use super::bus::BusMembership;
 use super::listening::inner_address;
 use super::server::Server;
 use super::settings::connection_limits;
-use crate::control::{Beginning, ControlSettings, Facts, Token};
+use crate::control::{ControlSettings, Facts, InitialState, Token};
 use crate::spans::Spans;
 
 impl Server {
@@ -37,22 +37,22 @@ impl Server {
 
     /// Takes the membership in a group of servers, if there is one. The caller leaves it when the
     /// connections have ended.
-    pub(crate) fn take_joined(&mut self) -> Option<Joined> {
+    pub(crate) fn take_joined(&mut self) -> Option<BusMembership> {
         self.joined.take()
     }
 
     /// Returns the state that a control listener starts with.
-    pub(crate) fn beginning(&self) -> Beginning {
+    pub(crate) fn beginning(&self) -> InitialState {
         let process = &self.config.process;
         let threads = process.workers.or(available_parallelism().ok());
-        Beginning {
+        InitialState {
             registry: self.registry.clone(),
             budget: self.budget.clone(),
             pulse: self.pulse(),
             max_connections: connection_limits(&self.config).connections,
             workers: threads.map_or(1, NonZeroUsize::get),
             ready_while_draining: self.config.control.ready_while_draining,
-            node: self.joined.as_ref().map(Joined::watch),
+            node: self.joined.as_ref().map(BusMembership::watch),
             facts: self.facts(),
         }
     }

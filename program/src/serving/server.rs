@@ -11,12 +11,12 @@ use tracing::{info, warn};
 
 use super::Acceptors;
 use super::bound::Bound;
-use super::bus::Joined;
+use super::bus::BusMembership;
 use super::handover::{Offer, Predecessor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
 use super::settings::connection_limits;
-use super::sites::Made;
+use super::sites::SiteSet;
 use super::sunsets::Sunsets;
 #[cfg(feature = "legacy-tls")]
 use super::warnings::warn_of_old_tls;
@@ -36,7 +36,7 @@ use crate::spans::Spans;
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(super) config: Config,
-    pub(super) made: Made,
+    pub(super) made: SiteSet,
     sites: Arc<Sites>,
     /// The limits and the memory budget that all ports share.
     gateway: Gateway,
@@ -47,7 +47,7 @@ pub(crate) struct Server {
     /// The listener on which web apps publish.
     pub(super) publishing: Option<BesideListener>,
     /// The connection of the channels to those of other servers.
-    pub(super) joined: Option<Joined>,
+    pub(super) joined: Option<BusMembership>,
     pub(super) zmq: Option<ZmqSockets>,
     pub(super) budget: Budget,
     pub(super) workers: Workers,
@@ -88,8 +88,8 @@ impl Server {
         let collector = config.process.log.otlp.as_deref();
         let spans = collector.map(|url| Spans::start(url, &registry));
         let spans = spans.transpose().map_err(Unserved::System)?;
-        let joined = Joined::start(&config.bus, &channels).map_err(Unserved::Config)?;
-        let made = Made::of(&config, &Made::default(), runtime, &registry, &channels);
+        let joined = BusMembership::start(&config.bus, &channels).map_err(Unserved::Config)?;
+        let made = SiteSet::of(&config, &SiteSet::default(), runtime, &registry, &channels);
         let made = made.map_err(Unserved::Config)?;
         let acceptors = Acceptors::of(&config, &Acceptors::default()).map_err(Unserved::Config)?;
         let sites = Arc::new(Sites::new(made.routes()));
@@ -146,7 +146,7 @@ impl Server {
     ///
     /// The same as for [`start`](Self::start). Nothing has changed then.
     pub(crate) fn reload(&mut self, config: Config, runtime: &Handle) -> Result<(), Unserved> {
-        let made = Made::of(&config, &self.made, runtime, &self.registry, &self.channels);
+        let made = SiteSet::of(&config, &self.made, runtime, &self.registry, &self.channels);
         let made = made.map_err(Unserved::Config)?;
         let acceptors = Acceptors::of(&config, &self.acceptors).map_err(Unserved::Config)?;
         let before = self.listeners.len();

@@ -15,7 +15,7 @@ use crate::config::policy::Action;
 use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
 use crate::config::target::Target;
-use crate::flags::connections::{Takes, limits};
+use crate::flags::connections::{DescriptorUse, limits};
 
 /// Returns the settings of a route's site. `max_message` is the limit if the configuration has
 /// none.
@@ -186,7 +186,7 @@ pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
 }
 
 /// The number of descriptors per connection, at most.
-fn takes(config: &Config) -> Takes {
+fn takes(config: &Config) -> DescriptorUse {
     let is_upstream = |target: &Target| match target {
         Target::App(_) | Target::Broadcast(_) | Target::Files(_) => false,
         // A GRIP app is reached over pooled connections, which clients use one after the other.
@@ -197,7 +197,7 @@ fn takes(config: &Config) -> Takes {
         | Target::Exec(_) => true,
     };
     match config.routes.iter().any(|route| is_upstream(&route.target)) {
-        true => Takes::Two,
-        false => Takes::One,
+        true => DescriptorUse::Two,
+        false => DescriptorUse::One,
     }
 }

@@ -23,15 +23,15 @@ use crate::config::upstream::Upstream;
 
 /// The sites of a configuration, in the order of its routes.
 #[derive(Debug, Default)]
-pub(super) struct Made {
-    sites: Vec<MadeSite>,
+pub(super) struct SiteSet {
+    sites: Vec<BuiltSite>,
 }
 
 /// A site and the configuration that it was made from. A reload keeps the site if that is
 /// unchanged.
 #[derive(Clone, Debug)]
-struct MadeSite {
-    of: MadeOf,
+struct BuiltSite {
+    of: SiteSource,
     site: Arc<Site>,
     group: Option<MadeGroup>,
     tls: UpstreamsTls,
@@ -40,7 +40,7 @@ struct MadeSite {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct MadeOf {
+struct SiteSource {
     /// The route, without the servers that it lists.
     route: route::Route,
     /// The upstream that the route names or lists, without its servers.
@@ -61,7 +61,7 @@ struct MadeGroup {
     _watch: Arc<AbortOnDropHandle<()>>,
 }
 
-impl Made {
+impl SiteSet {
     /// Makes the sites of a configuration. Unchanged sites of `before` are kept. Health checks run
     /// as tasks of this runtime.
     ///
@@ -75,12 +75,12 @@ impl Made {
         registry: &Registry,
         channels: &Channels,
     ) -> Result<Self, String> {
-        let mut left: Vec<&MadeSite> = before.sites.iter().collect();
+        let mut left: Vec<&BuiltSite> = before.sites.iter().collect();
         let head = head_limits(config);
         let sites = config.routes.iter().map(|route| {
             let upstream = upstream_of(route, config);
             let servers = upstream.as_ref().map(|upstream| upstream.targets.clone());
-            let of = MadeOf {
+            let of = SiteSource {
                 route: without_servers(route),
                 upstream: upstream.clone().map(|upstream| Upstream {
                     targets: Vec::new(),
@@ -128,7 +128,7 @@ impl Made {
                 group,
             });
             let site = Arc::new(site);
-            Ok(MadeSite {
+            Ok(BuiltSite {
                 of,
                 site,
                 group: watched,
@@ -205,7 +205,7 @@ impl Made {
 
     /// The number of these sites that were kept from `before`.
     pub(super) fn kept_from(&self, before: &Self) -> usize {
-        let is_old = |made: &&MadeSite| before.find(&made.site).is_some();
+        let is_old = |made: &&BuiltSite| before.find(&made.site).is_some();
         self.sites.iter().filter(is_old).count()
     }
 
@@ -214,7 +214,7 @@ impl Made {
         self.sites.len()
     }
 
-    fn find(&self, site: &Arc<Site>) -> Option<&MadeSite> {
+    fn find(&self, site: &Arc<Site>) -> Option<&BuiltSite> {
         self.sites.iter().find(|made| Arc::ptr_eq(&made.site, site))
     }
 }

@@ -10,7 +10,7 @@ use polysock::{ConnectionId, Described, Ending, Observer, Refusal, TraceParent, 
 use tokio::sync::mpsc;
 
 use super::count_lost;
-use super::span::{Beginning, Parent, close, handshake, refusal};
+use super::span::{Parent, SpanStart, close, handshake, refusal};
 
 /// An observer that makes spans of connections and queues them.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Observer for Spanning {
     fn opened(&self, connection: &Described<'_>, request: &Request, took: Duration) {
         let of_handshake = self.of_handshake(connection.id, connection.trace_parent);
         if let Some((context, parent)) = of_handshake {
-            let begin = Beginning {
+            let begin = SpanStart {
                 context,
                 parent,
                 took,
@@ -99,7 +99,7 @@ impl Observer for Spanning {
     fn refused(&self, refused: &Refusal) {
         let of_handshake = self.of_handshake(refused.id, refused.trace_parent());
         if let Some((context, parent)) = of_handshake {
-            let begin = Beginning {
+            let begin = SpanStart {
                 context,
                 parent,
                 took: refused.took.unwrap_or_default(),

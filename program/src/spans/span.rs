@@ -11,7 +11,7 @@ use polysock::protocols::PROTOCOLS;
 use polysock::{Described, Ending, Refusal, Traffic};
 
 /// The data at the beginning of a handshake's span.
-pub(super) struct Beginning {
+pub(super) struct SpanStart {
     pub(super) context: SpanContext,
     pub(super) parent: Parent,
     /// The time until the answer.
@@ -27,7 +27,7 @@ pub(super) enum Parent {
 }
 
 /// Builds the span of an opening handshake that was accepted with this status.
-pub(super) fn handshake(begin: Beginning, connection: &Described<'_>, status: u16) -> SpanData {
+pub(super) fn handshake(begin: SpanStart, connection: &Described<'_>, status: u16) -> SpanData {
     let mut attributes = of_connection(connection);
     attributes.set("http.response.status_code", i64::from(status));
     let end = SystemTime::now();
@@ -35,7 +35,7 @@ pub(super) fn handshake(begin: Beginning, connection: &Described<'_>, status: u1
 }
 
 /// Builds the span of a refused opening handshake or connection.
-pub(super) fn refusal(begin: Beginning, refused: &Refusal) -> SpanData {
+pub(super) fn refusal(begin: SpanStart, refused: &Refusal) -> SpanData {
     let mut attributes = Attributes::of(refused.protocol);
     attributes.target(refused.target.as_deref());
     attributes.peer(refused.peer.as_deref());
@@ -73,7 +73,7 @@ pub(super) fn close(
         attributes.set(name, i64::try_from(count).unwrap_or(i64::MAX));
     }
     attributes.set("polysock.seconds", connection.age.as_secs_f64());
-    let begin = Beginning {
+    let begin = SpanStart {
         context,
         parent: Parent::None,
         took: Duration::ZERO,
@@ -88,7 +88,7 @@ pub(super) fn close(
     }
 }
 
-fn span(begin: Beginning, end: SystemTime, attributes: Attributes, status: Status) -> SpanData {
+fn span(begin: SpanStart, end: SystemTime, attributes: Attributes, status: Status) -> SpanData {
     let parent = match begin.parent {
         Parent::None => None,
         Parent::Remote(parent) => Some(parent),

@@ -39,7 +39,7 @@ use crate::flags::values;
 use crate::log;
 use crate::service_manager::ServiceManager;
 use crate::serving::{Server, Unserved};
-use crate::signals::{Asked, First, Signals};
+use crate::signals::{First, SignalRequest, Signals};
 
 /// The flags of `polysock serve`.
 #[derive(Args, Debug)]
@@ -271,11 +271,11 @@ impl ServeCommand {
                 }
             };
             let (by, ask) = match signals.next_or(other) {
-                First::Asked(Asked::End) => {
+                First::SignalRequest(SignalRequest::End) => {
                     manager.stopping();
                     break;
                 }
-                First::Asked(Asked::Reload(signal)) => (signal, None),
+                First::SignalRequest(SignalRequest::Reload(signal)) => (signal, None),
                 First::Other(Other::Reload(ask)) => ("the control listener", Some(ask)),
                 First::Other(Other::Successor(successor)) => {
                     if server.hand_over(successor, control::listener(&mut control)) {

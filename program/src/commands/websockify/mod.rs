@@ -23,7 +23,7 @@ use self::activity::{Activity, Ends};
 use self::refused::{AUTHENTICATION, Refused, WRAP};
 use self::tls::TlsOptions;
 use crate::exit::Exit;
-use crate::flags::connections::{Takes, limits};
+use crate::flags::connections::{DescriptorUse, limits};
 use crate::flags::listen::{cannot_start, listening};
 use crate::flags::server::any_size;
 use crate::signals::Signals;
@@ -251,7 +251,7 @@ impl Websockify {
             site = site.with_http(Files::new(directory));
         }
         let settings = PortSettings {
-            connections: limits(None, usize::MAX, None, Takes::Two),
+            connections: limits(None, usize::MAX, None, DescriptorUse::Two),
             ..PortSettings::default()
         };
         Ok(Gateway::with_site(site, self.tls.secure(settings)?))

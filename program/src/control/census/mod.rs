@@ -28,7 +28,7 @@ const RETIRED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// A census of clients.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
-    rows: Mutex<HashMap<Who, Seen>>,
+    rows: Mutex<HashMap<CensusKey, CensusEntry>>,
     /// The open connections whose clients send no user agent.
     unnamed: Mutex<Unnamed>,
 }
@@ -59,7 +59,7 @@ impl Unnamed {
 
 /// The key of a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Who {
+pub(super) struct CensusKey {
     pub(super) protocol: String,
     pub(super) device: String,
     pub(super) origin: String,
@@ -67,7 +67,7 @@ pub(super) struct Who {
 
 /// The contents of a row.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Seen {
+pub(super) struct CensusEntry {
     pub(super) total: u64,
     pub(super) first: SystemTime,
     pub(super) last: SystemTime,
@@ -79,8 +79,8 @@ pub(super) struct Seen {
 /// A row, with the number of its open connections.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    pub(super) who: Who,
-    pub(super) seen: Seen,
+    pub(super) who: CensusKey,
+    pub(super) seen: CensusEntry,
     pub(super) live: u64,
 }
 
@@ -96,7 +96,7 @@ impl Observer for Census {
                 (device, fingerprint.to_string())
             }
         };
-        let who = Who {
+        let who = CensusKey {
             protocol: request.protocol.name().to_owned(),
             device,
             origin: origin(request.origin.as_deref()),
@@ -131,7 +131,7 @@ impl Census {
     /// Returns all rows with the counts of `open`: the most open connections first, then the
     /// latest.
     pub(super) fn rows(&self, open: &[OpenConnection]) -> Vec<Row> {
-        let mut live = HashMap::<Who, u64>::new();
+        let mut live = HashMap::<CensusKey, u64>::new();
         let mut classes = HashMap::<&str, String>::new();
         let unnamed = self.unnamed();
         for connection in open {
@@ -142,7 +142,7 @@ impl Census {
                     None => continue,
                 },
             };
-            let who = Who {
+            let who = CensusKey {
                 protocol: connection.protocol.to_owned(),
                 device: class.to_owned(),
                 origin: origin(connection.origin.as_deref()),
@@ -192,7 +192,7 @@ impl Census {
         first.map_or(began, |first| first.min(began))
     }
 
-    fn note(&self, who: Who, now: SystemTime, change: impl FnOnce(&mut Seen)) {
+    fn note(&self, who: CensusKey, now: SystemTime, change: impl FnOnce(&mut CensusEntry)) {
         let mut rows = self.lock();
         if rows.len() >= ROWS && !rows.contains_key(&who) {
             let oldest = rows.iter().min_by_key(|(_, seen)| seen.last);
@@ -200,7 +200,7 @@ impl Census {
                 rows.remove(&oldest);
             }
         }
-        let seen = rows.entry(who).or_insert_with(|| Seen {
+        let seen = rows.entry(who).or_insert_with(|| CensusEntry {
             total: 0,
             first: now,
             last: now,
@@ -252,7 +252,7 @@ impl Census {
         self.unnamed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Who, Seen>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CensusKey, CensusEntry>> {
         // The rows are whole between any two operations, so a panic cannot break them.
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -270,7 +270,7 @@ fn origin(origin: Option<&str>) -> String {
     origin.map_or_else(String::new, |origin| cut(&hide_secrets(origin)))
 }
 
-fn to_json(who: &Who, seen: &Seen) -> Value {
+fn to_json(who: &CensusKey, seen: &CensusEntry) -> Value {
     json!({
         "protocol": who.protocol,
         "device": who.device,
@@ -293,19 +293,19 @@ impl Row {
     }
 }
 
-fn from_json(value: &Value) -> Option<(Who, Seen)> {
+fn from_json(value: &Value) -> Option<(CensusKey, CensusEntry)> {
     let row = value.as_object()?;
     let text = |name: &str| Some(row.get(name)?.as_str()?.to_owned());
     let time = |row: &Map<String, Value>, name: &str| {
         let seconds = row.get(name)?.as_u64()?;
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     };
-    let who = Who {
+    let who = CensusKey {
         protocol: text("protocol")?,
         device: text("device")?,
         origin: text("origin")?,
     };
-    let seen = Seen {
+    let seen = CensusEntry {
         total: row.get("total")?.as_u64()?,
         first: time(row, "first_seen")?,
         last: time(row, "last_seen")?,
@@ -326,8 +326,8 @@ fn seconds(time: SystemTime) -> u64 {
 mod tests {
     use super::*;
 
-    fn who(number: usize) -> Who {
-        Who {
+    fn who(number: usize) -> CensusKey {
+        CensusKey {
             protocol: "hixie-76".into(),
             device: format!("device {number}"),
             origin: String::new(),

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout_at;
 use tracing::info;
 
-use super::actions::Asked;
+use super::actions::RequestParameters;
 use super::answer::{problem, with_body};
 use super::connections::Filter;
 use super::state::State;
@@ -60,7 +60,7 @@ struct Wanted {
 pub(super) fn begin(
     state: &Arc<State>,
     id: Option<ConnectionId>,
-    asked: &Asked,
+    asked: &RequestParameters,
     who: &str,
 ) -> Result<Response<Body>, String> {
     let wanted = Wanted::of(asked)?;
@@ -132,7 +132,7 @@ pub(super) fn begin(
 }
 
 impl Wanted {
-    fn of(asked: &Asked) -> Result<Self, String> {
+    fn of(asked: &RequestParameters) -> Result<Self, String> {
         let time = asked.duration("for")?.unwrap_or(LONGEST);
         let events = asked.number("events")?.unwrap_or(MOST_EVENTS);
         if time > LONGEST {
