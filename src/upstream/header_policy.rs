@@ -42,7 +42,7 @@ pub enum FieldError {
     Value(String),
     /// The field is hop-by-hop, frames a body, or belongs to an opening handshake; each side has
     /// its own.
-    #[error("{0} belongs to one connection and is not passed on")]
+    #[error("{0} belongs to one connection: each side sends its own")]
     OneSide(String),
     /// The variable is unknown.
     #[error("unknown variable {{{0}}}; known are {known}", known = known())]
@@ -394,12 +394,12 @@ mod tests {
             (
                 "Upgrade",
                 "a",
-                "Upgrade belongs to one connection and is not passed on",
+                "Upgrade belongs to one connection: each side sends its own",
             ),
             (
                 "Sec-WebSocket-Key",
                 "a",
-                "Sec-WebSocket-Key belongs to one connection and is not passed on",
+                "Sec-WebSocket-Key belongs to one connection: each side sends its own",
             ),
             (
                 "A",
