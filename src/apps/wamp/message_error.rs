@@ -10,7 +10,7 @@ use thiserror::Error;
 ///
 /// let error = ClientMessage::read("[7]", &Limits::default()).unwrap_err();
 /// assert_eq!(error.close_code().get(), 1007);
-/// let reason = "PUBLISH has at least 3 elements, and this one has 1";
+/// let reason = "PUBLISH needs at least 3 elements, and this one has 1";
 /// assert_eq!(error.close().reason, reason);
 /// ```
 #[derive(Debug, Error)]
