@@ -1,6 +1,6 @@
 //! The exchange between a client and its web app, from the open to the close.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::client_state::{ClientState, Cut};
 use super::control::KeepAlive;
 use super::events::Event;
 use super::origin::Answer;
+use super::timer::expired;
 use crate::broadcast::Subscription;
 use crate::connection::Connection;
 use crate::error::{BoxError, ConnectionError};
@@ -40,7 +41,7 @@ struct KeepAliveTimer {
 enum ConversationEvent {
     Answered(Answer),
     Received(Option<Result<Message, ConnectionError>>),
-    KeepAliveTimer,
+    KeepAlive,
     Poke,
 }
 
@@ -82,7 +83,7 @@ impl Conversation {
                     return Box::pin(self.end(Err(error))).await;
                 }
                 ConversationEvent::Received(None) => return Box::pin(self.end(Ok(()))).await,
-                ConversationEvent::KeepAliveTimer => self.break_silence(),
+                ConversationEvent::KeepAlive => self.break_silence(),
                 ConversationEvent::Poke => {
                     self.client_state
                         .event_queue
@@ -118,7 +119,7 @@ impl Conversation {
             biased;
             answer = event_queue.answer() => ConversationEvent::Answered(answer),
             came = coming => ConversationEvent::Received(came),
-            () = expired(quiet.as_mut().map(|quiet| &mut quiet.sleep)) => ConversationEvent::KeepAliveTimer,
+            () = expired(quiet.as_mut().map(|quiet| &mut quiet.sleep)) => ConversationEvent::KeepAlive,
             () = expired(poke.as_mut()) => ConversationEvent::Poke,
         }
     }
@@ -214,13 +215,5 @@ impl Conversation {
             }
         }
         Ok(ended?)
-    }
-}
-
-/// Waits for a timer, forever if there is none.
-async fn expired(sleep: Option<&mut Pin<Box<Sleep>>>) {
-    match sleep {
-        Some(sleep) => sleep.as_mut().await,
-        None => pending().await,
     }
 }

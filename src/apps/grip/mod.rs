@@ -7,6 +7,7 @@
 //!               publications │   ▼
 //!                           Channels
 //!
+//!   timer          a timer that may not be set
 //!   events         the events in the bodies of requests and responses
 //!   control        the control messages of a web app
 //!   origin         requests to the web app, and their responses
@@ -23,6 +24,7 @@ mod event_queue;
 mod events;
 mod hold;
 mod origin;
+mod timer;
 
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, BinaryOverText, Rejection};

@@ -1,5 +1,6 @@
 //! A copy of a request, for a second attempt over another connection.
 
+use hyper::body::Body as _;
 use hyper::client::conn::TrySendError;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::Uri;
@@ -20,8 +21,7 @@ pub(super) struct Retry {
 impl Retry {
     /// Copies a request; `None` if it has a body or is not idempotent.
     pub(super) fn of(request: &Request<Upload>) -> Option<Box<Self>> {
-        let is_repeatable =
-            request.method().is_idempotent() && hyper::body::Body::is_end_stream(request.body());
+        let is_repeatable = request.method().is_idempotent() && request.body().is_end_stream();
         is_repeatable.then(|| {
             let fields = request.headers().iter();
             Box::new(Self {

@@ -1,7 +1,6 @@
 //! A request that is held as a stream: the response of its web app, followed by publications.
 
 use std::fmt;
-use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::fields::{Instruct, Mode};
 use super::inbox::{Inbox, Payload, Received, Slow};
 use super::web_app::{NotFollowed, RequestTarget, WebApp};
+use crate::apps::grip::timer::expired;
 use crate::connection::ShutdownSignal;
 use crate::error::BoxError;
 use crate::http::Body;
@@ -55,7 +55,7 @@ pub(super) struct Streaming {
 /// An event of the stream.
 enum StreamEvent {
     Received(Result<Received, Slow>),
-    KeepAliveTimer,
+    KeepAlive,
     Look,
     Closing,
 }
@@ -130,7 +130,7 @@ impl Streaming {
                     Step::End => return None,
                 },
                 StreamEvent::Received(Err(slow)) => return Some(Err(slow.into())),
-                StreamEvent::KeepAliveTimer => {
+                StreamEvent::KeepAlive => {
                     self.listen_for_silence();
                     if let Some(keep_alive) = &self.instruct.keep_alive {
                         return Some(Ok(keep_alive.content.clone()));
@@ -150,7 +150,7 @@ impl Streaming {
             biased;
             () = &mut self.closing => StreamEvent::Closing,
             came = self.inbox.next() => StreamEvent::Received(came),
-            () = expired(self.quiet.as_mut()) => StreamEvent::KeepAliveTimer,
+            () = expired(self.quiet.as_mut()) => StreamEvent::KeepAlive,
             () = expired(self.look.as_mut()) => StreamEvent::Look,
         }
     }
@@ -307,14 +307,6 @@ fn arm(timer: &mut Option<Pin<Box<Sleep>>>, after: Option<Duration>) {
         (Some(timer), Some(after)) => timer.as_mut().reset(Instant::now() + after),
         (None, Some(after)) => *timer = Some(Box::pin(sleep(after))),
         (_, None) => *timer = None,
-    }
-}
-
-/// Waits for a timer, forever if there is none.
-async fn expired(sleep: Option<&mut Pin<Box<Sleep>>>) {
-    match sleep {
-        Some(sleep) => sleep.as_mut().await,
-        None => pending().await,
     }
 }
 
